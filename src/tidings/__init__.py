@@ -1,0 +1,1 @@
+"""Event-driven architecture, complete, in one `pip install`."""

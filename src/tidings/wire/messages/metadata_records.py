@@ -1,0 +1,43 @@
+"""What the catalog writes to `__cluster_metadata`: topics, partitions, settings, in Kafka's own format."""
+
+from __future__ import annotations
+
+from tidings.wire.message import INT8, INT32, INT64, STRING, UUID, Array, Message, field
+
+
+class TopicRecord(Message, versions=(0, 0), flexible_since=0, api_key=2):
+    name: str = field(STRING)
+    topic_id: bytes = field(UUID)
+
+
+class PartitionRecord(Message, versions=(0, 2), flexible_since=0, api_key=3):
+    partition_id: int = field(INT32, default=-1)
+    topic_id: bytes = field(UUID)
+    replicas: list[int] = field(Array(INT32))
+    isr: list[int] = field(Array(INT32))
+    removing_replicas: list[int] = field(Array(INT32))
+    adding_replicas: list[int] = field(Array(INT32))
+    leader: int = field(INT32, default=-1)
+    leader_recovery_state: int = field(INT8, tag=0)
+    leader_epoch: int = field(INT32, default=-1)
+    partition_epoch: int = field(INT32, default=-1)
+    directories: list[bytes] = field(Array(UUID), since=1)
+    eligible_leader_replicas: list[int] | None = field(Array(INT32), since=2, nullable_since=2, tag=1, default=None)
+    last_known_elr: list[int] | None = field(Array(INT32), since=2, nullable_since=2, tag=2, default=None)
+
+
+class RemoveTopicRecord(Message, versions=(0, 0), flexible_since=0, api_key=9):
+    topic_id: bytes = field(UUID)
+
+
+class ConfigRecord(Message, versions=(0, 0), flexible_since=0, api_key=4):
+    resource_type: int = field(INT8)
+    resource_name: str = field(STRING)
+    name: str = field(STRING)
+    value: str | None = field(STRING, nullable_since=0)
+
+
+class ProducerIdsRecord(Message, versions=(0, 0), flexible_since=0, api_key=15):
+    broker_id: int = field(INT32)
+    broker_epoch: int = field(INT64, default=-1)
+    next_producer_id: int = field(INT64)
