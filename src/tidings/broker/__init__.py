@@ -1,0 +1,1 @@
+"""The server: a single-node broker that speaks Kafka's protocol."""

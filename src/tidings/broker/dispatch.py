@@ -1,0 +1,104 @@
+"""The table of APIs: which function answers which request. A handler registers once; all else is derived.
+
+    @handles(HeartbeatRequest)
+    def heartbeat(request: HeartbeatRequest, context: Context) -> HeartbeatResponse | Awaitable[HeartbeatResponse]:
+        ...
+
+The key and the versions come from the request's class; what ApiVersions announces comes from this table. Handlers are
+found by `handlers.load`: a new file in that folder is all it takes.
+
+A handler runs on the event loop and changes state before its first `await`. It may return the response, an awaitable of
+it (a Future is cheapest), or be `async def`. `None` means: no reply at all (Produce with acks=0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tidings.errors import ClientError
+from tidings.wire.error_codes import ApiError, ErrorCode
+from tidings.wire.message import Message
+
+if TYPE_CHECKING:
+    from tidings.broker.server import Broker
+
+R = TypeVar("R", bound=Message)
+Reply = Message | None
+Handler = Callable[[R, "Context"], Reply | Awaitable[Reply]]
+
+
+class CloseConnection(ClientError):
+    """Raised by a handler whose only possible answer is to hang up; the message goes to the log."""
+
+
+@dataclass(slots=True)
+class Context:
+    """What a handler may know beside the request itself. One per request."""
+
+    broker: Broker
+    api_version: int
+    client_id: str | None
+    client_host: str  # as Kafka shows it: "/127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """One row of the table."""
+
+    key: int
+    request: type[Message]
+    handle: Handler[Any]
+    version_min: int
+    version_max: int
+    version_min_announced: int
+    in_place: bool
+    pipelined: bool
+
+    @property
+    def name(self) -> str:
+        return self.request.__name__.removesuffix("Request")
+
+
+TABLE: dict[int, Api] = {}
+
+
+def handles(
+    request: type[R], *, announced_since: int | None = None, in_place: bool = False, pipelined: bool = False
+) -> Callable[[Handler[R]], Handler[R]]:
+    """Register the decorated function as the one that answers `request`.
+
+    `announced_since`: ApiVersions names this lowest version, though older ones than the class's are refused.
+    `in_place`: byte fields are views of the receive buffer, valid and writable until the handler first returns or
+    awaits; without it they are `bytes` of their own.
+    `pipelined`: may be handled while the replies to earlier requests of the same kind are still waiting. All others
+    are handled one at a time per connection, as Apache Kafka does.
+    """
+
+    def register(handle: Handler[R]) -> Handler[R]:
+        first, last = request.versions
+        key = request.api_key
+        if key in TABLE:
+            raise TypeError(f"{request.__name__} has two handlers")
+        announced = first if announced_since is None else announced_since
+        TABLE[key] = Api(key, request, handle, first, last, announced, in_place, pipelined)
+        return handle
+
+    return register
+
+
+def error_reply(request: Message, error: ApiError) -> Message | None:
+    """The response that says `error`, for an API whose response has one error code at the top; else None."""
+    names = {field.name for field in request.response.FIELDS}
+    if "error_code" not in names:
+        return None
+    values: dict[str, Any] = {"error_code": int(error.code)}
+    if "error_message" in names:
+        values["error_message"] = str(error)
+    return request.response(**values)
+
+
+def unexpected(error: Exception) -> ApiError:
+    """What a client is told of a mistake of ours: that there was one, no more."""
+    return ApiError(ErrorCode.UNKNOWN_SERVER_ERROR, f"the broker failed: {type(error).__name__}")
