@@ -281,8 +281,8 @@ class _WriterSource(_Source):
             self.add(indent, "else:")
             indent += 1
         self.add(indent, f"add({size}(len({value})))")
-        if isinstance(kind.of, Struct.__class__):
-            write = self.use(_struct_codec(cast("type[Struct]", kind.of), self.version, self.flexible).write, "write")
+        if isinstance(kind.of, type):
+            write = self.use(_struct_codec(kind.of, self.version, self.flexible).write, "write")
             self.add(indent, f"for item in {value}:")
             self.add(indent + 1, f"{write}(item, add)")
         else:

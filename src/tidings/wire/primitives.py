@@ -231,3 +231,13 @@ def tagged_fields(buf: Buffer, pos: int) -> tuple[list[tuple[int, int, int]], in
         fields.append((tag, pos, end))
         pos = end
     return fields, pos
+
+
+def skip_tagged_fields(buf: Buffer, pos: int) -> int:
+    """The position behind the tagged fields at `pos`, when none of them is known. Raises MalformedError."""
+    try:
+        if buf[pos] == 0:  # nearly always
+            return pos + 1
+        return tagged_fields(buf, pos)[1]
+    except IndexError as error:
+        raise MalformedError("tagged fields are cut short") from error

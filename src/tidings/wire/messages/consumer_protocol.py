@@ -7,8 +7,8 @@ from tidings.wire.primitives import Buffer
 
 
 class TopicPartition(Struct):
-    topic: str = field(STRING, since=1)
-    partitions: list[int] = field(Array(INT32), since=1)
+    topic: str = field(STRING)
+    partitions: list[int] = field(Array(INT32))
 
 
 class ConsumerProtocolSubscription(Message, versions=(0, 3)):
@@ -17,11 +17,6 @@ class ConsumerProtocolSubscription(Message, versions=(0, 3)):
     owned_partitions: list[TopicPartition] = field(Array(TopicPartition), since=1)
     generation_id: int = field(INT32, since=2, default=-1)
     rack_id: str | None = field(STRING, since=3, nullable_since=3, default=None)
-
-
-class TopicPartition(Struct):
-    topic: str = field(STRING)
-    partitions: list[int] = field(Array(INT32))
 
 
 class ConsumerProtocolAssignment(Message, versions=(0, 3)):
