@@ -1,5 +1,5 @@
 """The `tidings` command: one file per sub-command."""
 
+from tidings.cli.app import main
 
-def main() -> None:
-    raise SystemExit("not yet")
+__all__ = ["main"]

@@ -1,0 +1,5 @@
+EXAMPLES = ""
+
+
+def demo() -> None:
+    """TODO."""

@@ -1,0 +1,5 @@
+EXAMPLES = ""
+
+
+def emit() -> None:
+    """TODO."""

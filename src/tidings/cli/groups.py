@@ -1,0 +1,5 @@
+EXAMPLES = ""
+
+
+def groups() -> None:
+    """TODO."""

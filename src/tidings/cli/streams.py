@@ -1,0 +1,5 @@
+EXAMPLES = ""
+
+
+def streams() -> None:
+    """TODO."""

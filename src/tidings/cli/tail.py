@@ -1,0 +1,5 @@
+EXAMPLES = ""
+
+
+def tail() -> None:
+    """TODO."""

@@ -1,0 +1,5 @@
+EXAMPLES = ""
+
+
+def trace() -> None:
+    """TODO."""

@@ -1,0 +1,162 @@
+"""Rebuilding a workflow from the log alone: which event caused which.
+
+Nobody owns a workflow and nobody keeps a record of it. But every event names its cause and the workflow it belongs to
+(`causationid`, `correlationid`), so the records tell the whole story, whoever reads them.
+
+Pure: it is given records, in any order, and gives back trees.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tidings.events.position import Position
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One record as the log shows it. What no CloudEvents header says is None: any Kafka client may have written it.
+
+    `time_ms` is when the event happened by its own account (`ce_time`), else when it was recorded; milliseconds since
+    the epoch, with a fraction where the event gives one.
+    """
+
+    position: Position
+    time_ms: float
+    key: str | None = None
+    id: str | None = None
+    type: str | None = None
+    source: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    context: Mapping[str, str] = field(default_factory=dict)
+    """The headers that are not named above: request id, client address, traceparent …"""
+
+    @property
+    def workflow_id(self) -> str | None:
+        """What all events of one workflow have in common: the correlation id; of a first event without one, its own."""
+        return self.correlation_id or self.id
+
+    def answers_to(self, query: str) -> bool:
+        return query in (self.id, self.key, self.correlation_id)
+
+
+_NAMED = {"ce_id", "ce_type", "ce_source", "ce_time", "ce_correlationid", "ce_causationid"}
+
+
+def sighting(position: Position, timestamp_ms: int, key: bytes | None, headers: Headers | None) -> Sighting:
+    """Read one record. Nothing in it is trusted to be well formed, or there."""
+    said = {name: (value or b"").decode("utf-8", "replace") for name, value in headers or ()}
+    return Sighting(
+        position,
+        time_ms=_epoch_ms(said.get("ce_time", "")) or float(timestamp_ms),
+        key=None if key is None else key.decode("utf-8", "replace"),
+        id=said.get("ce_id"),
+        type=said.get("ce_type"),
+        source=said.get("ce_source"),
+        correlation_id=said.get("ce_correlationid"),
+        causation_id=said.get("ce_causationid"),
+        context={name: value for name, value in said.items() if name not in _NAMED},
+    )
+
+
+def _epoch_ms(text: str) -> float | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.timestamp() * 1000 if moment.tzinfo else None
+
+
+@dataclass(slots=True)
+class Step:
+    """An event in its workflow, with what it caused."""
+
+    event: Sighting
+    caused_by: Sighting | None
+    effects: list[Step] = field(default_factory=list)
+    again: list[Sighting] = field(default_factory=list)
+    """Further records of the same event: a redelivery that did its work twice."""
+
+    def walk(self) -> Iterator[tuple[int, Step]]:
+        """This step and all that follows from it, causes first, each with its depth."""
+        waiting = [(0, self)]  # a stack, not recursion: two services that answer each other make deep trees
+        while waiting:
+            depth, step = waiting.pop()
+            yield depth, step
+            waiting += [(depth + 1, effect) for effect in reversed(step.effects)]
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """All events with one correlation id. There is more than one root only where a cause is out of sight."""
+
+    id: str
+    roots: list[Step]
+
+    def steps(self) -> Iterator[tuple[int, Step]]:
+        for root in self.roots:
+            yield from root.walk()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.steps())
+
+    @property
+    def start_ms(self) -> float:
+        return min(step.event.time_ms for _, step in self.steps())
+
+    @property
+    def end_ms(self) -> float:
+        return max(step.event.time_ms for _, step in self.steps())
+
+
+def workflows(sightings: Iterable[Sighting]) -> list[Workflow]:
+    """The records sorted into workflows, the oldest first. A record without id belongs to none, and is left out."""
+    by_workflow: defaultdict[str, list[Sighting]] = defaultdict(list)
+    for event in sightings:
+        if event.workflow_id is not None:
+            by_workflow[event.workflow_id].append(event)
+    found = [Workflow(workflow_id, _roots(events)) for workflow_id, events in by_workflow.items()]
+    return sorted((workflow for workflow in found if workflow.roots), key=lambda workflow: workflow.start_ms)
+
+
+def _roots(events: list[Sighting]) -> list[Step]:
+    steps: dict[str, Step] = {}
+    for event in sorted(events, key=lambda event: (event.time_ms, event.position)):
+        if event.id is None:
+            continue
+        if event.id in steps:
+            steps[event.id].again.append(event)
+        else:
+            steps[event.id] = Step(event, None)
+    roots = []
+    for step in steps.values():
+        cause = steps.get(step.event.causation_id or "")
+        if cause is None or _leads_to(step, cause):
+            roots.append(step)
+        else:
+            step.caused_by = cause.event
+            cause.effects.append(step)
+    return roots
+
+
+def _leads_to(step: Step, cause: Step) -> bool:
+    """Whether `cause` is itself an effect of `step`: forged ids must not make a circle of a tree."""
+    return any(follower is cause for _, follower in step.walk())
+
+
+def find(query: str, scan: Callable[[], Iterable[Sighting]]) -> list[Workflow]:
+    """The workflows of the events that have `query` as their id, key or correlation id.
+
+    `scan` is called twice, and must give the same records each time: an effect may be met before the event that was
+    asked for, and keeping every record until then could take more memory than there is.
+    """
+    wanted = {event.workflow_id for event in scan() if event.answers_to(query)} - {None}
+    if not wanted:
+        return []
+    return workflows(event for event in scan() if event.workflow_id in wanted)
