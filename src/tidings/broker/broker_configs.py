@@ -1,0 +1,121 @@
+"""The settings of the broker itself that tools ask for: Apache Kafka 4.3's names, types and defaults.
+
+The defaults of topics (`log.*` and others) may be changed while the broker runs, for it alone or as the cluster's
+default, and then hold for every topic that does not say otherwise. What is read-only is set where it is started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tidings.broker.config import BrokerConfig
+from tidings.broker.config_key import ConfigKey, ConfigType, table
+from tidings.broker.topic_configs import TOPIC_CONFIGS
+
+_MS_PER_UNIT = {
+    "log.retention.minutes": 60_000,
+    "log.retention.hours": 3_600_000,
+    "log.roll.hours": 3_600_000,
+    "log.roll.jitter.hours": 3_600_000,
+}
+_DEFAULTS = {
+    # Of several synonyms the coarsest has the default; the finer ones are not set.
+    "log.flush.interval.ms": None,
+    "log.flush.scheduler.interval.ms": "9223372036854775807",
+    "log.retention.ms": None,
+    "log.retention.minutes": None,
+    "log.retention.hours": "168",
+    "log.roll.ms": None,
+    "log.roll.hours": "168",
+    "log.roll.jitter.ms": None,
+    "log.roll.jitter.hours": "0",
+}
+_READ_ONLY = {*_MS_PER_UNIT, "log.flush.scheduler.interval.ms"}
+
+
+def in_topic_units(name: str, value: str) -> str:
+    """The value of a broker's setting as a topic's: of those in hours or minutes, milliseconds."""
+    return str(int(value) * _MS_PER_UNIT[name]) if name in _MS_PER_UNIT else value
+
+
+def _topic_defaults() -> Iterator[ConfigKey]:
+    for key in TOPIC_CONFIGS.values():
+        for name in key.synonyms:
+            in_coarse_units = name in _MS_PER_UNIT
+            yield ConfigKey(
+                name=name,
+                type=ConfigType.INT if in_coarse_units else key.type,
+                default=_DEFAULTS.get(name, key.default),
+                documentation=f"The default of a topic's {key.name}. {key.documentation}",
+                low=None if in_coarse_units else key.low,
+                high=key.high,
+                choices=key.choices,
+                dynamic=name not in _READ_ONLY,
+            )
+
+
+def _fixed(name: str, type: ConfigType, default: str | None, documentation: str) -> ConfigKey:
+    return ConfigKey(name=name, type=type, default=default, documentation=documentation, dynamic=False)
+
+
+_INT, _LONG, _LIST = ConfigType.INT, ConfigType.LONG, ConfigType.LIST
+
+BROKER_CONFIGS: dict[str, ConfigKey] = table(
+    [
+        *_topic_defaults(),
+        _fixed("advertised.listeners", _LIST, None, "The address clients are told, if not that of listeners."),
+        _fixed("auto.create.topics.enable", ConfigType.BOOLEAN, "true", "Whether asking for a topic creates it."),
+        _fixed("broker.id", _INT, "-1", "The same as node.id."),
+        _fixed("connections.max.idle.ms", _LONG, "600000", "How long a silent connection is kept."),
+        _fixed("default.replication.factor", _INT, "1", "Copies of each partition. On one node there is one."),
+        _fixed("delete.topic.enable", ConfigType.BOOLEAN, "true", "Whether topics can be deleted."),
+        _fixed("fetch.max.bytes", _INT, "57671680", "The most bytes of records in one answer to a fetch."),
+        _fixed("group.initial.rebalance.delay.ms", _INT, "3000", "How long an empty group waits for more members."),
+        _fixed("group.max.session.timeout.ms", _INT, "1800000", "The longest session timeout a member may ask for."),
+        _fixed("group.max.size", _INT, "2147483647", "The most members of a group."),
+        _fixed("group.min.session.timeout.ms", _INT, "6000", "The shortest session timeout a member may ask for."),
+        _fixed("listeners", _LIST, "PLAINTEXT://:9092", "Where the broker listens."),
+        _fixed("log.dir", _LIST, "/tmp/kafka-logs", "The data folder."),
+        _fixed("log.dirs", _LIST, None, "The data folder."),
+        _fixed("log.retention.check.interval.ms", _LONG, "300000", "How often old segments are looked for."),
+        _fixed("max.incremental.fetch.session.cache.slots", _INT, "1000", "The most fetch sessions kept."),
+        _fixed("node.id", _INT, None, "The id of this node."),
+        _fixed("num.partitions", _INT, "1", "Partitions of a topic that does not say how many."),
+        _fixed("offset.metadata.max.bytes", _INT, "4096", "The most text committed along with an offset."),
+        _fixed("offsets.retention.minutes", _INT, "10080", "How long the offsets of a group without members are kept."),
+        _fixed("offsets.topic.num.partitions", _INT, "50", "Partitions of __consumer_offsets."),
+        _fixed("offsets.topic.replication.factor", ConfigType.SHORT, "3", "Copies of __consumer_offsets."),
+        _fixed("process.roles", _LIST, None, "What this node is: broker and controller in one."),
+        _fixed("producer.id.expiration.ms", _INT, "86400000", "How long an idle producer's sequences are remembered."),
+        _fixed("socket.request.max.bytes", _INT, "104857600", "The largest request accepted."),
+    ]
+)
+
+
+def static_values(config: BrokerConfig, log_dir: str) -> dict[str, str]:
+    """What is set where this broker was started."""
+    listener = f"PLAINTEXT://{config.host}:{config.port}"
+    values = {
+        "auto.create.topics.enable": str(config.auto_create_topics).lower(),
+        "broker.id": str(config.node_id),
+        "connections.max.idle.ms": str(config.connection_idle_ms_max),
+        "fetch.max.bytes": str(config.fetch_bytes_max),
+        "listeners": listener,
+        "log.dirs": log_dir,
+        "log.retention.check.interval.ms": str(config.retention_check_interval_ms),
+        "max.incremental.fetch.session.cache.slots": str(config.fetch_sessions_max),
+        "node.id": str(config.node_id),
+        "num.partitions": str(config.num_partitions),
+        "offsets.topic.num.partitions": "1",
+        "offsets.topic.replication.factor": "1",
+        "process.roles": "broker,controller",
+        "socket.request.max.bytes": str(config.request_bytes_max),
+    }
+    if config.advertised is not None:
+        values["advertised.listeners"] = f"PLAINTEXT://{config.advertised}"
+    if config.durability == "fsync":
+        values["log.flush.interval.messages"] = "1"
+    for name, value in config.topic_defaults.items():
+        synonyms = TOPIC_CONFIGS[name].synonyms
+        values[synonyms[0]] = TOPIC_CONFIGS[name].canonical(value)
+    return values
