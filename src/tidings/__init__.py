@@ -1,1 +1,41 @@
-"""Event-driven architecture, complete, in one `pip install`."""
+"""Event-driven architecture, complete, in one `pip install`.
+
+The names below are the public ones. Each is loaded when it is first used: the broker imports this package too, and
+should not wait for what only services need.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tidings.events.declaration import event as event
+    from tidings.events.position import Position as Position
+    from tidings.events.record import EventRecord as EventRecord
+    from tidings.service.retry import Retry as Retry
+    from tidings.service.service import Service as Service
+    from tidings.service.table import Table as Table
+
+_HOMES = {
+    "event": "tidings.events.declaration",
+    "EventRecord": "tidings.events.record",
+    "Position": "tidings.events.position",
+    "Retry": "tidings.service.retry",
+    "Service": "tidings.service.service",
+    "Table": "tidings.service.table",
+}
+
+__all__ = ["EventRecord", "Position", "Retry", "Service", "Table", "event"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tidings' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

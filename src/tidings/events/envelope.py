@@ -1,0 +1,138 @@
+"""The envelope: what surrounds a payload, as CloudEvents 1.0 in Kafka's binary mode puts it into headers.
+
+    content-type       application/json
+    ce_specversion     1.0
+    ce_id              of this event
+    ce_source          who emitted it: "/" and the service's name
+    ce_type            the event's type
+    ce_time            when it was emitted
+    ce_correlationid   of the whole workflow         (CloudEvents extension "Correlation")
+    ce_causationid     of the event that led to it   (the same)
+    traceparent        W3C Trace Context, under the name that OpenTelemetry's Kafka instrumentation reads
+    ce_requestid       of the request that was being answered when it was emitted
+    ce_clientaddress   where that request came from
+
+Names of attributes are lower-case letters and digits, as the specification wants them. Reading is lenient: other
+producers leave out what they like.
+
+Specification: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from tidings.events.context import EventContext
+from tidings.events.ids import traceparent_of
+from tidings.events.serdes import CONTENT_TYPE
+
+Headers = list[tuple[str, bytes | None]]
+
+TYPE = "ce_type"
+ID = "ce_id"
+
+
+def source_of(service: str) -> str:
+    """A service's name as the URI reference that `ce_source` is."""
+    return "/" + quote(service, safe="-._~")
+
+
+def headers_for(event_id: str, source: str, type_name: str, time_ms: int, context: EventContext) -> Headers:
+    """The headers of a new event. It begins a workflow of its own when `context` knows of none."""
+    headers: Headers = [
+        ("content-type", _CONTENT_TYPE),
+        ("ce_specversion", b"1.0"),
+        (ID, event_id.encode()),
+        ("ce_source", source.encode()),
+        (TYPE, type_name.encode()),
+        ("ce_time", _time_text(time_ms).encode()),
+        ("ce_correlationid", (context.correlation_id or event_id).encode()),
+        ("traceparent", traceparent_of(event_id, context.traceparent).encode()),
+    ]
+    if context.causation_id is not None:
+        headers.append(("ce_causationid", context.causation_id.encode()))
+    if context.request_id is not None:
+        headers.append(("ce_requestid", context.request_id.encode()))
+    if context.client_address is not None:
+        headers.append(("ce_clientaddress", context.client_address.encode()))
+    return headers
+
+
+class Envelope:
+    """The headers of a record that was read. What is missing or no text is None."""
+
+    __slots__ = ("_values", "headers")
+
+    def __init__(self, headers: Iterable[tuple[str, bytes | None]] | None) -> None:
+        self.headers: Headers = list(headers or ())
+        self._values = dict(self.headers)
+
+    def attribute(self, name: str) -> str | None:
+        """A CloudEvents attribute, by its name in the specification: "id", "subject", …"""
+        return self._text("ce_" + name)
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Every CloudEvents attribute, extensions among them."""
+        found = {name[3:]: self._text(name) for name in self._values if name.startswith("ce_")}
+        return {name: text for name, text in found.items() if text is not None}
+
+    @property
+    def id(self) -> str | None:
+        return self._text(ID)
+
+    @property
+    def source(self) -> str | None:
+        return self._text("ce_source")
+
+    @property
+    def type(self) -> str | None:
+        return self._text(TYPE)
+
+    @property
+    def time(self) -> datetime | None:
+        text = self._text("ce_time")
+        try:
+            time = datetime.fromisoformat(text) if text else None
+        except ValueError:
+            return None
+        return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
+
+    @property
+    def correlation_id(self) -> str | None:
+        return self._text("ce_correlationid")
+
+    @property
+    def causation_id(self) -> str | None:
+        return self._text("ce_causationid")
+
+    @property
+    def traceparent(self) -> str | None:
+        return self._text("traceparent") or self._text("ce_traceparent")
+
+    @property
+    def request_id(self) -> str | None:
+        return self._text("ce_requestid")
+
+    @property
+    def client_address(self) -> str | None:
+        return self._text("ce_clientaddress")
+
+    def _text(self, name: str) -> str | None:
+        value = self._values.get(name)
+        if value is None:
+            return None
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return None
+
+
+_CONTENT_TYPE = CONTENT_TYPE.encode()
+
+
+def _time_text(time_ms: int) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
