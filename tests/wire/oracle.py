@@ -1,10 +1,10 @@
-"""The same messages in the classes of `kio`, an independent implementation of the protocol that serves as our oracle."""
+"""The same messages in the classes of `kio`, an independent implementation of the protocol: the oracle of our tests."""
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import datetime
+import io
 import re
 import uuid
 from functools import cache

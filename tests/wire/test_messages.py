@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.wire.generated import MESSAGES, as_of, instances, versions
 from tests.wire.oracle import oracle_bytes, oracle_class
+
 from tidings.wire.codec import decode, encode_bytes
 from tidings.wire.message import Message
 
