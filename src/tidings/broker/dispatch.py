@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tidings.errors import ClientError
-from tidings.wire.error_codes import ApiError, ErrorCode
+from tidings.wire.error_codes import ApiError
 from tidings.wire.message import Message
 
 if TYPE_CHECKING:
@@ -53,27 +53,35 @@ class Api:
     version_min: int
     version_max: int
     version_min_announced: int
-    in_place: bool
     pipelined: bool
+    on_other_version: Callable[[Context], Message] | None
 
     @property
     def name(self) -> str:
         return self.request.__name__.removesuffix("Request")
+
+    def has_flexible_reply_header(self, version: int) -> bool:
+        # Who reads a reply to ApiVersions does not know yet which versions we speak: its header stays as it ever was.
+        return version >= self.request.response.flexible_since and self.on_other_version is None
 
 
 TABLE: dict[int, Api] = {}
 
 
 def handles(
-    request: type[R], *, announced_since: int | None = None, in_place: bool = False, pipelined: bool = False
+    request: type[R],
+    *,
+    announced_since: int | None = None,
+    pipelined: bool = False,
+    on_other_version: Callable[[Context], Message] | None = None,
 ) -> Callable[[Handler[R]], Handler[R]]:
     """Register the decorated function as the one that answers `request`.
 
-    `announced_since`: ApiVersions names this lowest version, though older ones than the class's are refused.
-    `in_place`: byte fields are views of the receive buffer, valid and writable until the handler first returns or
-    awaits; without it they are `bytes` of their own.
-    `pipelined`: may be handled while the replies to earlier requests of the same kind are still waiting. All others
-    are handled one at a time per connection, as Apache Kafka does.
+    `announced_since`: ApiVersions names this lowest version, though those before the class's first one are refused.
+    `pipelined`: may be handled while replies to earlier requests of the same kind are still waiting; its byte fields
+    are views of the frame. All others are handled one at a time per connection, as Apache Kafka does, and their byte
+    fields are `bytes`.
+    `on_other_version`: answers a version we do not have, in version 0; without it the connection is closed.
     """
 
     def register(handle: Handler[R]) -> Handler[R]:
@@ -82,23 +90,18 @@ def handles(
         if key in TABLE:
             raise TypeError(f"{request.__name__} has two handlers")
         announced = first if announced_since is None else announced_since
-        TABLE[key] = Api(key, request, handle, first, last, announced, in_place, pipelined)
+        TABLE[key] = Api(key, request, handle, first, last, announced, pipelined, on_other_version)
         return handle
 
     return register
 
 
-def error_reply(request: Message, error: ApiError) -> Message | None:
+def error_reply(request: type[Message], error: ApiError) -> Message | None:
     """The response that says `error`, for an API whose response has one error code at the top; else None."""
     names = {field.name for field in request.response.FIELDS}
     if "error_code" not in names:
         return None
-    values: dict[str, Any] = {"error_code": int(error.code)}
+    values: dict[str, Any] = {"error_code": error.code}
     if "error_message" in names:
         values["error_message"] = str(error)
     return request.response(**values)
-
-
-def unexpected(error: Exception) -> ApiError:
-    """What a client is told of a mistake of ours: that there was one, no more."""
-    return ApiError(ErrorCode.UNKNOWN_SERVER_ERROR, f"the broker failed: {type(error).__name__}")

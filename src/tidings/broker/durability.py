@@ -5,24 +5,99 @@ Whoever appends to a partition settles it here, and replies in `done`. Nothing i
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
+from tidings.broker.long_polls import LongPolls
 from tidings.log.partition import Partition
+from tidings.log.sync import GroupCommit
+
+log = logging.getLogger(__name__)
 
 Done = Callable[[Exception | None], None]
-"""Called once on the event loop: None when what was appended is safe, else why it is not."""
+"""Called once, on the event loop: with None when what was appended is safe, else with why it is not."""
 
 
 class Durability(Protocol):
     def settle(self, partition: Partition, appended_bytes: int, done: Done) -> None:
         """Call `done` when everything appended to `partition` up to now is as safe as the operator asked for.
 
-        It may be called before this returns. Fetches that wait for the partition are woken before `done`.
-        `appended_bytes` is the size of what the caller appended: what a fetch's `min_bytes` counts.
+        It may be called before this returns. Fetches that wait for the partition are woken first; `appended_bytes`,
+        the size of what the caller appended, counts towards their `min_bytes`.
         """
         ...
 
-    async def settled(self, partition: Partition, appended_bytes: int) -> None:
-        """The same to await; raises what `done` would be given."""
+    def close(self) -> None:
+        """Returns when everything that was to be settled is. Its `done` calls still go through the event loop."""
         ...
+
+
+class PageCache:
+    """`os`: what was written is readable and acknowledged at once. A power cut may take back the last seconds."""
+
+    def __init__(self, long_polls: LongPolls) -> None:
+        self._long_polls = long_polls
+
+    def settle(self, partition: Partition, appended_bytes: int, done: Done) -> None:
+        self._long_polls.grew(partition, appended_bytes)
+        done(None)
+
+    def close(self) -> None:
+        pass
+
+
+class Disk:
+    """`fsync`: acknowledged means on disk. One sync covers all who wait for the same file.
+
+    Syncs run in a worker thread, which the loop and the other clients need not wait for. But handing over costs more
+    than a fast disk's sync: a single request is synced in place as long as syncs are fast.
+    """
+
+    def __init__(self, long_polls: LongPolls, loop: asyncio.AbstractEventLoop) -> None:
+        self._long_polls = long_polls
+        self._loop = loop
+        self._commit = GroupCommit(loop.call_soon_threadsafe)
+        self._unsent: list[tuple[Partition, int, Done]] = []
+        self._in_worker = 0
+
+    def settle(self, partition: Partition, appended_bytes: int, done: Done) -> None:
+        if not self._unsent:
+            self._loop.call_soon(self._send)  # after all else that came with the same look at the sockets
+        self._unsent.append((partition, appended_bytes, done))
+
+    def close(self) -> None:
+        self._commit.close()
+
+    def _send(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if len(unsent) == 1 and not self._in_worker and self._commit.is_fast:
+            self._sync_here(*unsent[0])
+            return
+        for partition, appended_bytes, done in unsent:
+            self._in_worker += 1
+            self._commit.request(partition, partial(self._on_synced, partition, appended_bytes, done))
+
+    def _sync_here(self, partition: Partition, appended_bytes: int, done: Done) -> None:
+        try:
+            self._commit.sync_inline(partition)
+        except Exception as error:
+            self._settled(partition, appended_bytes, done, error)
+        else:
+            self._settled(partition, appended_bytes, done, None)
+
+    def _on_synced(self, partition: Partition, appended_bytes: int, done: Done, error: Exception | None) -> None:
+        self._in_worker -= 1
+        self._settled(partition, appended_bytes, done, error)
+
+    def _settled(self, partition: Partition, appended_bytes: int, done: Done, error: Exception | None) -> None:
+        if error is None:
+            self._long_polls.grew(partition, appended_bytes)
+        else:
+            self._long_polls.interrupt(partition)
+        try:
+            done(error)
+        except Exception:
+            log.exception("what waited for a sync failed")

@@ -1,0 +1,101 @@
+"""One request on its way: from its frame to the handler, and from the reply to the bytes of a frame.
+
+Here is the border where exceptions become error codes, or the end of the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from tidings.broker.dispatch import Api, CloseConnection, Context, Reply, error_reply
+from tidings.wire.codec import decode, encode
+from tidings.wire.error_codes import ApiError, ErrorCode
+from tidings.wire.frames import frame_response, read_request
+from tidings.wire.message import Message
+from tidings.wire.primitives import Buffer, MalformedError, tagged_fields
+
+if TYPE_CHECKING:
+    from tidings.broker.server import Broker
+
+log = logging.getLogger(__name__)
+
+
+class Call:
+    """A request in the hands of its handler. While `future` is there and not done, its reply has to be waited for."""
+
+    __slots__ = ("_api", "_correlation_id", "_reply", "_version", "future")
+
+    def __init__(self, broker: Broker, frame: memoryview, client_host: str) -> None:
+        """Read `frame` and start its handler.
+
+        Raises MalformedError for a frame that is no request of ours, CloseConnection if it cannot be answered.
+        """
+        key, version, self._correlation_id, client_id, pos = read_request(frame)
+        api = broker.apis.get(key)
+        if api is None:
+            raise MalformedError(f"there is no API {key} here (version {version} of it was asked for)")
+        self._api: Api = api
+        self._version = version
+        self._reply: Reply = None
+        self.future: asyncio.Future[Reply] | None = None
+        context = Context(broker, version, client_id, client_host)
+        if not api.version_min <= version <= api.version_max:
+            self._answer_other_version(context)
+            return
+        if version >= api.request.flexible_since:
+            pos = tagged_fields(frame, pos)[1]
+        request, _ = decode(api.request, version, frame if api.pipelined else bytes(frame), pos)
+        try:
+            reply = api.handle(request, context)
+        except Exception as error:
+            self._reply = self._answer_to(error)
+            return
+        if reply is None or isinstance(reply, Message):
+            self._reply = reply
+        else:
+            self.future = asyncio.ensure_future(reply)
+
+    @property
+    def key(self) -> int:
+        return self._api.key
+
+    @property
+    def is_pipelined(self) -> bool:
+        return self._api.pipelined
+
+    def encoded_reply(self) -> list[Buffer]:
+        """The frame to send, in pieces; none if there is no reply. The future, if any, must be done.
+
+        Raises CloseConnection if there is a failure that this API cannot report.
+        """
+        if self.future is not None:
+            try:
+                self._reply = self.future.result()
+            except asyncio.CancelledError:
+                raise CloseConnection(f"{self._api.name} was given up") from None
+            except Exception as error:
+                self._reply = self._answer_to(error)
+        if self._reply is None:
+            return []
+        parts = encode(self._reply, self._version)
+        return frame_response(self._correlation_id, parts, self._api.has_flexible_reply_header(self._version))
+
+    def _answer_other_version(self, context: Context) -> None:
+        """ApiVersions is answered in version 0, so that the two sides may agree; for all others it is too late."""
+        if self._api.on_other_version is None:
+            raise MalformedError(f"{self._api.name} has no version {self._version} here")
+        self._version = 0
+        self._reply = self._api.on_other_version(context)
+
+    def _answer_to(self, error: Exception) -> Message:
+        if isinstance(error, CloseConnection):
+            raise error
+        if not isinstance(error, ApiError):
+            log.error("%s version %d failed", self._api.name, self._version, exc_info=error)
+            error = ApiError(ErrorCode.UNKNOWN_SERVER_ERROR, "the broker failed; its log says why")
+        reply = error_reply(self._api.request, error)
+        if reply is None:
+            raise CloseConnection(f"{self._api.name} cannot report {error.code.name}: {error}") from error
+        return reply

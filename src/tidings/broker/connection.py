@@ -1,0 +1,172 @@
+"""One client: its frames come in, its replies go out in the order of its requests.
+
+Requests are handled one at a time, as Apache Kafka does: while a reply is waiting (a long poll, a rebalance), the next
+frames wait too. Only what the table calls pipelined may follow its like: a Produce is appended while earlier ones wait
+for the disk. With frames waiting, or a client that does not read, we stop reading: what a client costs is bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+from tidings.broker.call import Call
+from tidings.broker.dispatch import CloseConnection, Reply
+from tidings.wire.frames import FrameReader
+from tidings.wire.primitives import Buffer, MalformedError
+
+if TYPE_CHECKING:
+    from tidings.broker.server import Broker
+
+log = logging.getLogger(__name__)
+
+CALLS_MAX = 1000
+OUTGOING_BYTES_MAX = 256 << 10
+"""With more than this not yet taken by the client, nothing further of what it asks is handled."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Speaks with one client. `broker.connections` holds it while it is open."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._reader = FrameReader(broker.config.request_bytes_max, broker.scratch)
+        self._frames: deque[memoryview] = deque()  # received, not handled yet
+        self._calls: deque[Call] = deque()  # handled, not answered yet
+        self._outgoing: list[Buffer] = []
+        self._outgoing_bytes = 0
+        self._client_reads = True
+        self._reading = True
+        self._open = False
+        self.was_active = True  # since whoever reaps idle connections last cleared it
+        self.peer = "?"
+        self._client_host = "/?"
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(OUTGOING_BYTES_MAX)
+        host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
+        self.peer = f"{host}:{port}"
+        self._client_host = f"/{host}"
+        self._open = True
+        self._broker.connections.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._open = False
+        self._broker.connections.discard(self)
+        self._frames.clear()
+        for call in self._calls:
+            if call.future is not None:
+                call.future.cancel()
+        self._calls.clear()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._reader.buffer()
+
+    def buffer_updated(self, count: int) -> None:
+        self.was_active = True
+        try:
+            frames = self._reader.received(count)
+        except MalformedError as error:
+            self._hang_up(error)
+            return
+        if frames:
+            self._frames.extend(frames)
+            self._go_on()
+
+    def pause_writing(self) -> None:
+        self._client_reads = False
+
+    def resume_writing(self) -> None:
+        self._client_reads = True
+        self._go_on()
+
+    # What the broker calls.
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a reply is still due, or not yet taken by the client."""
+        return bool(self._calls) or not self._client_reads
+
+    def close(self) -> None:
+        """Send what is ready, and no more."""
+        self._open = False
+        self._transport.close()
+
+    # Requests in, replies out.
+
+    def _go_on(self) -> None:
+        """Handle what may be handled now, and read on if nothing is left."""
+        frames, calls = self._frames, self._calls
+        try:
+            while frames and self._may_handle(frames[0]):
+                call = Call(self._broker, frames.popleft(), self._client_host)
+                if calls or call.future is not None:
+                    calls.append(call)
+                    if call.future is not None:
+                        call.future.add_done_callback(self._on_reply)
+                else:
+                    self._send(call.encoded_reply())
+            self._flush()
+        except Exception as error:
+            self._hang_up(error)
+        if self._open and self._reading == bool(frames):
+            self._reading = not frames
+            if frames:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    def _may_handle(self, frame: memoryview) -> bool:
+        if not (self._open and self._client_reads):
+            return False
+        if not self._calls:
+            return True
+        last = self._calls[-1]
+        return last.is_pipelined and int.from_bytes(frame[:2], "big") == last.key and len(self._calls) < CALLS_MAX
+
+    def _on_reply(self, _: asyncio.Future[Reply]) -> None:
+        calls = self._calls
+        if not self._open:
+            return
+        try:
+            while calls and (calls[0].future is None or calls[0].future.done()):
+                self._send(calls.popleft().encoded_reply())
+            self._flush()
+        except Exception as error:
+            self._hang_up(error)
+            return
+        if self._frames:
+            self._go_on()
+
+    def _send(self, pieces: list[Buffer]) -> None:
+        self._outgoing += pieces
+        self._outgoing_bytes += sum(map(len, pieces))
+        if self._outgoing_bytes > OUTGOING_BYTES_MAX:
+            self._flush()
+
+    def _flush(self) -> None:
+        pieces = self._outgoing
+        if len(pieces) == 1:
+            self._transport.write(pieces[0])
+        elif pieces:
+            self._transport.writelines(pieces)
+        else:
+            return
+        self._outgoing = []
+        self._outgoing_bytes = 0
+
+    def _hang_up(self, error: Exception) -> None:
+        """Close, and say why in one line; what failed inside the broker leaves its traceback too."""
+        self._flush()
+        self.close()
+        if isinstance(error, MalformedError | CloseConnection):
+            log.warning("closed %s: %s", self.peer, error)
+        else:
+            log.error("closed %s: the broker failed", self.peer, exc_info=error)

@@ -1,0 +1,39 @@
+"""ApiVersions: which APIs there are, and in which versions. Derived from the table, so it cannot be wrong.
+
+- A version we do not have is answered in version 0 with UNSUPPORTED_VERSION and the ranges; the client asks again.
+- Version 3 names the client's software (KIP-511); a name that could not be a metric's tag is refused.
+- Features (KIP-584): none is announced. From that and from the absence of their APIs, clients conclude that there is
+  no new group protocol (KIP-848) and no second version of transactions (KIP-890).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from tidings.broker.dispatch import TABLE, Context, handles
+from tidings.wire.error_codes import ErrorCode
+from tidings.wire.messages.api_versions import ApiVersion, ApiVersionsRequest, ApiVersionsResponse
+
+SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
+
+
+@cache
+def _ranges() -> list[ApiVersion]:
+    return [
+        ApiVersion(api_key=api.key, min_version=api.version_min_announced, max_version=api.version_max)
+        for _, api in sorted(TABLE.items())
+    ]
+
+
+def _other_version(context: Context) -> ApiVersionsResponse:
+    return ApiVersionsResponse(error_code=ErrorCode.UNSUPPORTED_VERSION, api_keys=_ranges())
+
+
+@handles(ApiVersionsRequest, on_other_version=_other_version)
+def api_versions(request: ApiVersionsRequest, context: Context) -> ApiVersionsResponse:
+    if context.api_version >= 3 and not (
+        SOFTWARE.fullmatch(request.client_software_name) and SOFTWARE.fullmatch(request.client_software_version)
+    ):
+        return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST)
+    return ApiVersionsResponse(error_code=ErrorCode.NONE, api_keys=_ranges())

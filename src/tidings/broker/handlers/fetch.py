@@ -1,0 +1,156 @@
+"""Fetch: records from many partitions, as the bytes they were produced as; if there are too few, wait for more.
+
+- The reply is given at once when `min_bytes` are there, something is wrong with a partition, or `max_wait_ms` is 0;
+  otherwise when enough has come or the time is over.
+- The first batch is given whole even where it is larger than the limits, so that a consumer gets on (KIP-74).
+- Version 7 has sessions (KIP-227, see `sessions`), 9 checks the leader epoch (KIP-320), 12 the last fetched epoch
+  (KIP-595), 13 names topics by id (KIP-516), 15 moves the replica id: nobody is our replica, so it gains nothing.
+- read_committed is taken for what it is without transactions: the last stable offset is the high watermark.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from tidings.broker.dispatch import Context, Reply, handles
+from tidings.broker.long_polls import LongPoll
+from tidings.broker.lookup import check_leader_epoch, find_partition, find_topic
+from tidings.broker.sessions import Asked, FetchSession
+from tidings.errors import DiskError
+from tidings.log.partition import Partition
+from tidings.wire.error_codes import ApiError, ErrorCode
+from tidings.wire.messages.fetch import (
+    EpochEndOffset,
+    FetchableTopicResponse,
+    FetchPartition,
+    FetchRequest,
+    FetchResponse,
+    PartitionData,
+)
+
+TOPIC_IDS_SINCE = 13
+READ_COMMITTED = 1
+
+
+@handles(FetchRequest)
+def fetch(request: FetchRequest, context: Context) -> Reply | asyncio.Future[Reply]:
+    broker = context.broker
+    uses_ids = context.api_version >= TOPIC_IDS_SINCE
+    try:
+        session = broker.fetch_sessions.session_for(request, uses_ids, broker.clock.monotonic_ms())
+    except ApiError as error:
+        return FetchResponse(error_code=error.code)
+    return _Fetch(request, context, session).reply()
+
+
+class _Fetch:
+    """One request: read, perhaps wait and read again, reply."""
+
+    def __init__(self, request: FetchRequest, context: Context, session: FetchSession) -> None:
+        self._request = request
+        self._broker = context.broker
+        self._session = session
+        self._bytes_max = min(request.max_bytes, context.broker.config.fetch_bytes_max)
+        self._future: asyncio.Future[Reply] | None = None
+        # What the last look found:
+        self._found: list[tuple[Asked, PartitionData]] = []
+        self._found_bytes = 0
+        self._has_error = False
+        self._partitions: list[Partition] = []
+
+    def reply(self) -> Reply | asyncio.Future[Reply]:
+        self._read()
+        request = self._request
+        is_enough = self._found_bytes >= request.min_bytes or self._has_error or not self._found
+        if is_enough or request.max_wait_ms <= 0:
+            return self._response()
+        future: asyncio.Future[Reply] = self._broker.loop.create_future()
+        polls = self._broker.long_polls
+        poll = LongPoll(self._partitions, request.min_bytes - self._found_bytes, self._on_wake)
+        polls.wait(poll, request.max_wait_ms)
+        self._found.clear()  # what was read is read again: it need not lie around meanwhile
+        future.add_done_callback(lambda _: polls.forget(poll))
+        self._future = future
+        return future
+
+    def _on_wake(self) -> None:
+        future = self._future
+        if future is None or future.done():
+            return
+        try:
+            self._read()
+            future.set_result(self._response())
+        except Exception as error:
+            future.set_exception(error)
+
+    def _read(self) -> None:
+        """Look at every partition once, in the session's order, until the bytes are used up."""
+        self._found = []
+        self._found_bytes = 0
+        self._partitions = []
+        for asked in self._session:
+            data = asked.data
+            reply = PartitionData(partition_index=data.partition, error_code=0, high_watermark=-1, records=b"")
+            reply.aborted_transactions = [] if self._request.isolation_level == READ_COMMITTED else None
+            try:
+                self._read_partition(asked, data, reply)
+            except ApiError as error:
+                reply.error_code = error.code
+            except DiskError:
+                reply.error_code = ErrorCode.KAFKA_STORAGE_ERROR
+            self._has_error |= reply.error_code != 0 or reply.diverging_epoch.epoch >= 0
+            self._found.append((asked, reply))
+
+    def _read_partition(self, asked: Asked, data: FetchPartition, reply: PartitionData) -> None:
+        partition = find_partition(find_topic(self._broker.catalog, asked.topic), data.partition)
+        check_leader_epoch(partition, data.current_leader_epoch)
+        self._partitions.append(partition)
+        if data.last_fetched_epoch >= 0 and _diverges(partition, data, reply):
+            return
+        offset, high_watermark = data.fetch_offset, partition.high_watermark
+        if not partition.log_start_offset <= offset <= partition.end_offset:
+            raise ApiError(ErrorCode.OFFSET_OUT_OF_RANGE, f"offset {offset} is not there")
+        reply.high_watermark = high_watermark
+        reply.last_stable_offset = partition.last_stable_offset
+        reply.log_start_offset = partition.log_start_offset
+        bytes_max = min(data.partition_max_bytes, self._bytes_max - self._found_bytes)
+        is_first = self._found_bytes == 0
+        if offset < high_watermark and (bytes_max > 0 or is_first):
+            reply.records = partition.read(offset, max(bytes_max, 0), at_least_one=is_first)
+            self._found_bytes += len(reply.records)
+
+    def _response(self) -> FetchResponse:
+        session, found = self._session, self._found
+        if session.epoch > 0:
+            found = [(asked, reply) for asked, reply in found if asked.is_news(reply)]
+        elif session.session_id:
+            for asked, reply in found:
+                asked.is_news(reply)
+        session.serve_last([asked for asked, reply in found if reply.records])
+        return FetchResponse(session_id=session.session_id, responses=_by_topic(found, session.uses_ids))
+
+
+def _diverges(partition: Partition, data: FetchPartition, reply: PartitionData) -> bool:
+    """Whether the client has read records of an epoch that ended earlier than it believes: it should go back."""
+    epoch, end_offset = partition.epoch_end(data.last_fetched_epoch)
+    if epoch < 0:
+        raise ApiError(ErrorCode.OFFSET_OUT_OF_RANGE, f"epoch {data.last_fetched_epoch} is not known")
+    if epoch >= data.last_fetched_epoch and end_offset >= data.fetch_offset:
+        return False
+    reply.diverging_epoch = EpochEndOffset(epoch=epoch, end_offset=end_offset)
+    return True
+
+
+def _by_topic(found: Iterable[tuple[Asked, PartitionData]], uses_ids: bool) -> list[FetchableTopicResponse]:
+    topics: dict[str | bytes, FetchableTopicResponse] = {}
+    for asked, reply in found:
+        topic = topics.get(asked.topic)
+        if topic is None:
+            topic = topics[asked.topic] = FetchableTopicResponse()
+            if uses_ids:
+                topic.topic_id = asked.topic  # type: ignore[assignment]
+            else:
+                topic.topic = asked.topic  # type: ignore[assignment]
+        topic.partitions.append(reply)
+    return list(topics.values())

@@ -1,0 +1,168 @@
+"""Produce: append record batches, and say so once they are as safe as the operator asked for.
+
+- Versions 0 to 2 are announced but refused: librdkafka takes their absence for "no compression" (KAFKA-18659).
+- Version 8 explains refused records (KIP-467); version 13 names topics by id (KIP-516).
+- acks=0 gets no reply at all; its connection is closed if the records cannot be taken, for want of another sign.
+- acks=1 and acks=all are the same here: one broker is all of its replicas.
+- A batch is checked and stamped as bytes (`Partition.append`); its records are looked at only where a topic is
+  compacted, since there each must have a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from tidings.broker.catalog import Topic
+from tidings.broker.dispatch import CloseConnection, Context, Reply, handles
+from tidings.broker.lookup import find_partition, find_topic
+from tidings.errors import DiskError
+from tidings.wire.error_codes import ApiError, ErrorCode
+from tidings.wire.messages.produce import (
+    BatchIndexAndErrorMessage,
+    PartitionProduceData,
+    PartitionProduceResponse,
+    ProduceRequest,
+    ProduceResponse,
+    TopicProduceData,
+    TopicProduceResponse,
+)
+from tidings.wire.primitives import Buffer, MalformedError
+from tidings.wire.records import Compression, read_header, records
+
+TOPIC_IDS_SINCE = 13
+ZSTD_SINCE = 7
+ACKS_NONE = 0
+ACKS = (-1, 0, 1)
+
+
+@handles(ProduceRequest, announced_since=0, pipelined=True)
+def produce(request: ProduceRequest, context: Context) -> Reply | asyncio.Future[Reply]:
+    return _Produce(request, context).reply()
+
+
+class _InvalidRecords(ApiError):
+    """Which records of a batch are refused, by their index in it."""
+
+    def __init__(self, indexes: list[int], message: str) -> None:
+        super().__init__(ErrorCode.INVALID_RECORD, message)
+        self.indexes = indexes
+
+
+class _Produce:
+    """One request under way: some partitions settled, others not yet."""
+
+    def __init__(self, request: ProduceRequest, context: Context) -> None:
+        self._request = request
+        self._version = context.api_version
+        self._broker = context.broker
+        self._now_ms = context.broker.clock.now_ms()
+        self._response = ProduceResponse()
+        self._unsettled = 0
+        self._future: asyncio.Future[Reply] | None = None
+
+    def reply(self) -> Reply | asyncio.Future[Reply]:
+        for topic_data in self._request.topic_data:
+            self._append_topic(topic_data)
+        if self._request.acks == ACKS_NONE:
+            self._close_on_error()
+            return None
+        if self._unsettled:
+            self._future = self._broker.loop.create_future()
+            return self._future
+        return self._response
+
+    def _append_topic(self, data: TopicProduceData) -> None:
+        response = TopicProduceResponse(name=data.name, topic_id=data.topic_id)
+        self._response.responses.append(response)
+        topic: Topic | None = None
+        error: ApiError | None = None
+        try:
+            if self._request.acks not in ACKS:
+                raise ApiError(ErrorCode.INVALID_REQUIRED_ACKS, f"acks is 0, 1 or -1, not {self._request.acks}")
+            topic = find_topic(self._broker.catalog, data.name if self._version < TOPIC_IDS_SINCE else data.topic_id)
+            if topic.internal:
+                raise ApiError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{topic.name} is written by the broker alone")
+        except ApiError as refused:
+            error = refused
+        for partition_data in data.partition_data:
+            reply = PartitionProduceResponse(index=partition_data.index, error_code=0, base_offset=-1)
+            response.partition_responses.append(reply)
+            if topic is None or error is not None:
+                assert error is not None
+                _refuse(reply, error)
+            else:
+                self._append(topic, partition_data, reply)
+
+    def _append(self, topic: Topic, data: PartitionProduceData, reply: PartitionProduceResponse) -> None:
+        try:
+            partition = find_partition(topic, data.index)
+            batch = _one_batch(data.records)
+            self._check(topic, batch)
+            appended = partition.append(batch, now_ms=self._now_ms)
+        except (ApiError, MalformedError, DiskError) as error:
+            _refuse(reply, error)
+            return
+        reply.base_offset = appended.base_offset
+        reply.log_append_time_ms = appended.append_time_ms
+        reply.log_start_offset = partition.log_start_offset
+        self._unsettled += 1
+        self._broker.durability.settle(partition, len(batch), partial(self._on_settled, reply))
+
+    def _check(self, topic: Topic, batch: memoryview | bytearray) -> None:
+        """What a client in particular may not write. The log checks the rest."""
+        header = read_header(batch)
+        if header.size_bytes != len(batch):
+            raise ApiError(ErrorCode.INVALID_RECORD, "there must be exactly one whole record batch per partition")
+        if header.is_control:
+            raise ApiError(ErrorCode.INVALID_RECORD, "control records are written by the broker alone")
+        if header.is_transactional or self._request.transactional_id is not None:
+            raise ApiError(ErrorCode.INVALID_TXN_STATE, "transactions are not supported")
+        if header.compression == Compression.ZSTD and self._version < ZSTD_SINCE:
+            raise ApiError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce version 7")
+        if topic.is_compacted:
+            _check_keys(batch)
+
+    def _on_settled(self, reply: PartitionProduceResponse, error: Exception | None) -> None:
+        self._unsettled -= 1
+        if error is not None:
+            _refuse(reply, error)
+        if not self._unsettled and self._future is not None and not self._future.done():
+            self._future.set_result(self._response)
+
+    def _close_on_error(self) -> None:
+        for topic in self._response.responses:
+            for reply in topic.partition_responses:
+                if reply.error_code:
+                    raise CloseConnection(
+                        f"Produce with acks=0 to {topic.name}-{reply.index} failed: {ErrorCode(reply.error_code).name}"
+                    )
+
+
+def _one_batch(data: Buffer | None) -> memoryview | bytearray:
+    if not data:
+        raise ApiError(ErrorCode.INVALID_RECORD, "there must be exactly one whole record batch per partition")
+    return data if isinstance(data, memoryview | bytearray) else bytearray(data)
+
+
+def _check_keys(batch: Buffer) -> None:
+    indexes = [index for index, record in enumerate(records(batch)) if record.key is None]
+    if indexes:
+        raise _InvalidRecords(indexes, "a record of a compacted topic must have a key")
+
+
+def _refuse(reply: PartitionProduceResponse, error: Exception) -> None:
+    reply.base_offset = -1
+    reply.log_append_time_ms = -1
+    reply.error_message = str(error)
+    if isinstance(error, ApiError):
+        reply.error_code = error.code
+    elif isinstance(error, MalformedError):
+        reply.error_code = ErrorCode.INVALID_RECORD
+    else:
+        reply.error_code = ErrorCode.KAFKA_STORAGE_ERROR
+    if isinstance(error, _InvalidRecords):
+        reply.record_errors = [
+            BatchIndexAndErrorMessage(batch_index=index, batch_index_error_message=str(error))
+            for index in error.indexes
+        ]
