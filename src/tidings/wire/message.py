@@ -133,7 +133,7 @@ class _StructMeta(type):
         return super().__new__(mcs, name, bases, namespace, **options)
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+@dataclass_transform(kw_only_default=True)  # no field specifiers: whatever `field` gives counts as a default
 class Struct(metaclass=_StructMeta):
     """A structure inside a message."""
 
