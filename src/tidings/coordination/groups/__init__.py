@@ -1,0 +1,1 @@
+"""Consumer groups: who is in them, who reads which partitions, and how far each has come."""

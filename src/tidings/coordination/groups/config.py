@@ -1,0 +1,28 @@
+"""The settings of consumer groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupConfig:
+    """Names in comments are Apache Kafka's, whose defaults these are, with one exception.
+
+    `initial_rebalance_delay_ms` is how long an empty group waits for more members before its first generation; every
+    member that comes meanwhile prolongs the wait, up to the rebalance timeout. Kafka's 3 s suit a fleet that is rolled
+    out over a network, and cost every lone consumer 3 s. A member that comes too late costs one more rebalance, which
+    the others notice at their next heartbeat, by default within 3 s. So a short wait is never much worse than the long
+    one; 0 would let each process of a service that starts as five form a generation of its own.
+    """
+
+    members_max: int = 2**31 - 1  # group.max.size
+    initial_rebalance_delay_ms: int = 200  # group.initial.rebalance.delay.ms, there 3000
+    session_timeout_ms_min: int = 6_000  # group.min.session.timeout.ms
+    session_timeout_ms_max: int = 1_800_000  # group.max.session.timeout.ms
+    new_member_join_timeout_ms: int = 300_000  # not configurable in Kafka
+    offset_metadata_chars_max: int = 4096  # offset.metadata.max.bytes (which counts characters)
+    offsets_retention_ms: int = 7 * _DAY_MS  # offsets.retention.minutes
+    offsets_retention_check_interval_ms: int = 600_000  # offsets.retention.check.interval.ms

@@ -1,0 +1,194 @@
+"""The group coordinator: the state machine as a whole.
+
+Each API has a file of its own here and one line below. What is common to all: a decision is a function of the state,
+the request and the time; it gives back an `Outcome` and changes only what is going on (who joins, who waits,
+deadlines). What lasts, committed offsets and the record of a group at rest, changes in `replay` alone: right after the
+decision was appended to the log, and in the same way when the log is read again after a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from tidings.coordination.groups import delete, describe, rebalance
+from tidings.coordination.groups.clock_jumps import ClockJumps
+from tidings.coordination.groups.config import GroupConfig
+from tidings.coordination.groups.group import Group
+from tidings.coordination.groups.heartbeat import heartbeat
+from tidings.coordination.groups.join import join
+from tidings.coordination.groups.leave import leave
+from tidings.coordination.groups.offset_commit import commit_offsets
+from tidings.coordination.groups.offset_delete import delete_offsets
+from tidings.coordination.groups.offset_fetch import fetch_offsets
+from tidings.coordination.groups.records import (
+    GroupRecord,
+    OffsetRecord,
+    group_key,
+    offset_record,
+    read_record,
+)
+from tidings.coordination.groups.registry import JOIN, RETENTION, SESSION, SYNC, Registry
+from tidings.coordination.groups.states import Event, GroupState
+from tidings.coordination.groups.sync import sync
+from tidings.coordination.outcome import ClientInfo, Now, Outcome, Ticket
+from tidings.coordination.timers import Key
+from tidings.coordination.topics import TopicDirectory
+from tidings.wire.messages.delete_groups import DeleteGroupsRequest
+from tidings.wire.messages.describe_groups import DescribeGroupsRequest
+from tidings.wire.messages.heartbeat import HeartbeatRequest
+from tidings.wire.messages.join_group import JoinGroupRequest
+from tidings.wire.messages.leave_group import LeaveGroupRequest
+from tidings.wire.messages.list_groups import ListGroupsRequest
+from tidings.wire.messages.offset_commit import OffsetCommitRequest
+from tidings.wire.messages.offset_delete import OffsetDeleteRequest
+from tidings.wire.messages.offset_fetch import OffsetFetchRequest
+from tidings.wire.messages.sync_group import SyncGroupRequest
+
+
+class GroupCoordinator:
+    """`new_id` makes the unique part of a member id. See `outcome` for what the caller owes."""
+
+    def __init__(self, *, config: GroupConfig, new_id: Callable[[], str], topics: TopicDirectory) -> None:
+        self._registry = Registry(config, new_id, topics)
+        self._clock_jumps = ClockJumps()
+
+    # --- requests ---
+
+    def join(self, request: JoinGroupRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
+        return join(self._registry, request, client, now, ticket)
+
+    def sync(self, request: SyncGroupRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
+        return sync(self._registry, request, client, now, ticket)
+
+    def heartbeat(self, request: HeartbeatRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
+        return heartbeat(self._registry, request, client, now, ticket)
+
+    def leave(self, request: LeaveGroupRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
+        return leave(self._registry, request, client, now, ticket)
+
+    def commit_offsets(self, request: OffsetCommitRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
+        return commit_offsets(self._registry, request, client, now, ticket)
+
+    def fetch_offsets(self, request: OffsetFetchRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
+        return fetch_offsets(self._registry, request, client, now, ticket)
+
+    def delete_offsets(self, request: OffsetDeleteRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
+        return delete_offsets(self._registry, request, client, now, ticket)
+
+    def list(self, request: ListGroupsRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
+        return describe.list_groups(self._registry, request, client, now, ticket)
+
+    def describe(self, request: DescribeGroupsRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
+        return describe.describe_groups(self._registry, request, client, now, ticket)
+
+    def delete(self, request: DeleteGroupsRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
+        return delete.delete_groups(self._registry, request, client, now, ticket)
+
+    def topics_deleted(self, names: Iterable[str]) -> Outcome:
+        return delete.drop_topics(self._registry, frozenset(names))
+
+    # --- time ---
+
+    def start(self, now: Now) -> Outcome:
+        """To be called once, when the log is replayed: from now on members are expected to be heard from."""
+        registry = self._registry
+        self._clock_jumps.seen_at(now)
+        registry.timers.set((RETENTION,), now.monotonic_ms + registry.config.offsets_retention_check_interval_ms)
+        outcome = delete.drop_orphans(registry)
+        for group in registry.groups.values():
+            for member in group.members.values():
+                registry.expect_heartbeat(group, member, now.monotonic_ms)
+            if len(group.members) > registry.config.members_max:
+                rebalance.begin(registry, group, now, outcome)
+        return outcome
+
+    def next_deadline_ms(self) -> int | None:
+        """When `tick` has something to do next, by the monotonic clock."""
+        return self._registry.timers.next_deadline_ms()
+
+    def tick(self, now: Now) -> Iterator[Outcome]:
+        """What has come due, one outcome each. The records of one are to be replayed before the next is asked for."""
+        for key in self._registry.timers.due(now.monotonic_ms):
+            yield self._come_due(key, now)
+
+    def _come_due(self, key: Key, now: Now) -> Outcome:
+        if key[0] == RETENTION:
+            return self._expire_offsets(now)
+        outcome = Outcome()
+        registry = self._registry
+        group = registry.groups.get(key[1])
+        if group is None:
+            return outcome
+        if key[0] == SESSION:
+            rebalance.session_is_over(registry, group, key[2], now, outcome)
+        elif key[0] == JOIN:
+            rebalance.join_phase_is_over(registry, group, now, outcome)
+        elif key[0] == SYNC:
+            rebalance.sync_phase_is_over(registry, group, now, outcome)
+        return outcome
+
+    def _expire_offsets(self, now: Now) -> Outcome:
+        registry = self._registry
+        registry.timers.set((RETENTION,), now.monotonic_ms + registry.config.offsets_retention_check_interval_ms)
+        return Outcome() if self._clock_jumps.seen_at(now) else delete.expire_offsets(registry, now)
+
+    # --- the log ---
+
+    def replay(self, key: bytes, value: bytes | None) -> None:
+        """Do what the record says. Raises DiskError if it says nothing we know."""
+        match read_record(key, value):
+            case OffsetRecord(group_id, topic, partition, None):
+                self._registry.offsets.remove(group_id, topic, partition)
+                group = self._registry.groups.get(group_id)
+                if group is not None:
+                    self._registry.forget_if_nothing(group)
+            case OffsetRecord(group_id, topic, partition, committed) if committed is not None:
+                self._registry.group_or_new(group_id)
+                self._registry.offsets.put(group_id, topic, partition, committed)
+            case GroupRecord(group_id, None):
+                self._remove(group_id)
+            case GroupRecord(group_id, metadata) if metadata is not None and value is not None:
+                self._registry.group_or_new(group_id).restore(metadata, value)
+
+    def _remove(self, group_id: str) -> None:
+        group = self._registry.groups.get(group_id)
+        if group is None:
+            return
+        group.recorded = None
+        for member_id in group.pending_ids:
+            self._registry.forget_heartbeat(group, member_id)
+        if group_id in self._registry.offsets:
+            self._registry.groups[group_id] = Group(group_id)
+        else:
+            group.move(Event.DELETED, group.state_since_wall_ms)
+            del self._registry.groups[group_id]
+
+    def snapshot(self) -> Iterator[tuple[bytes, bytes]]:
+        """What lasts, as records: replayed into a fresh coordinator they give the same durable state.
+
+        It may be taken in pieces while requests go on. Each record shows the state at the moment it is asked for, so
+        pieces appended to the log as they come never say less than what stands before them.
+        """
+        registry = self._registry
+        for group_id in list(registry.groups):
+            group = registry.groups.get(group_id)
+            if group is not None and group.recorded is not None:
+                yield group_key(group_id), group.recorded
+        for group_id in registry.offsets.groups():
+            for topic, partition in [(topic, partition) for topic, partition, _ in registry.offsets.of_group(group_id)]:
+                committed = registry.offsets.get(group_id, topic, partition)
+                if committed is not None:
+                    key, value = offset_record(group_id, topic, partition, committed)
+                    assert value is not None
+                    yield key, value
+
+    @property
+    def durable_count(self) -> int:
+        """How many records a snapshot has."""
+        recorded = sum(group.recorded is not None for group in self._registry.groups.values())
+        return recorded + len(self._registry.offsets)
+
+    def state_of(self, group_id: str) -> GroupState:
+        """Dead if there is no such group."""
+        group = self._registry.groups.get(group_id)
+        return GroupState.DEAD if group is None else group.state

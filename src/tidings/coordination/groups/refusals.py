@@ -1,0 +1,89 @@
+"""The reply that refuses a whole request, for each API of the coordinator: for when its log cannot be written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tidings.coordination.groups import offset_fetch, replies
+from tidings.wire.error_codes import ErrorCode
+from tidings.wire.message import Message
+from tidings.wire.messages.delete_groups import DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse
+from tidings.wire.messages.describe_groups import DescribedGroup, DescribeGroupsRequest, DescribeGroupsResponse
+from tidings.wire.messages.join_group import JoinGroupRequest
+from tidings.wire.messages.leave_group import LeaveGroupRequest, LeaveGroupResponse
+from tidings.wire.messages.offset_commit import (
+    OffsetCommitRequest,
+    OffsetCommitResponse,
+    OffsetCommitResponsePartition,
+    OffsetCommitResponseTopic,
+)
+from tidings.wire.messages.offset_fetch import (
+    OffsetFetchRequest,
+    OffsetFetchResponse,
+    OffsetFetchResponseGroup,
+)
+
+Refusal = Callable[[Any, ErrorCode, int], Message]
+
+
+def refusal(request: Message, code: ErrorCode, api_version: int) -> Message:
+    """An answer to `request` that says nothing but `code`."""
+    special = _SPECIAL.get(type(request))
+    if special is not None:
+        return special(request, code, api_version)
+    return request.response(error_code=code)
+
+
+def _join(request: JoinGroupRequest, code: ErrorCode, api_version: int) -> Message:
+    return replies.not_joined(code, request.member_id, api_version)
+
+
+def _leave(request: LeaveGroupRequest, code: ErrorCode, api_version: int) -> Message:
+    return LeaveGroupResponse(error_code=code)
+
+
+def _commit(request: OffsetCommitRequest, code: ErrorCode, api_version: int) -> Message:
+    return OffsetCommitResponse(
+        topics=[
+            OffsetCommitResponseTopic(
+                name=topic.name,
+                topic_id=topic.topic_id,
+                partitions=[
+                    OffsetCommitResponsePartition(partition_index=partition.partition_index, error_code=code)
+                    for partition in topic.partitions
+                ],
+            )
+            for topic in request.topics
+        ]
+    )
+
+
+def _fetch(request: OffsetFetchRequest, code: ErrorCode, api_version: int) -> Message:
+    if api_version < offset_fetch.SEVERAL_GROUPS_SINCE:
+        return OffsetFetchResponse(error_code=code)
+    return OffsetFetchResponse(
+        groups=[OffsetFetchResponseGroup(group_id=group.group_id, error_code=code) for group in request.groups]
+    )
+
+
+def _describe(request: DescribeGroupsRequest, code: ErrorCode, api_version: int) -> Message:
+    return DescribeGroupsResponse(
+        groups=[DescribedGroup(group_id=group_id, error_code=code) for group_id in request.groups]
+    )
+
+
+def _delete(request: DeleteGroupsRequest, code: ErrorCode, api_version: int) -> Message:
+    return DeleteGroupsResponse(
+        results=[DeletableGroupResult(group_id=group_id, error_code=code) for group_id in request.groups_names]
+    )
+
+
+_SPECIAL: dict[type[Message], Refusal] = {
+    JoinGroupRequest: _join,
+    LeaveGroupRequest: _leave,
+    OffsetCommitRequest: _commit,
+    OffsetFetchRequest: _fetch,
+    DescribeGroupsRequest: _describe,
+    DeleteGroupsRequest: _delete,
+}

@@ -1,0 +1,71 @@
+"""All groups, their offsets and their timers: what every API of the group coordinator works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tidings.coordination.groups.config import GroupConfig
+from tidings.coordination.groups.group import Group
+from tidings.coordination.groups.member import Member
+from tidings.coordination.groups.offsets import Offsets
+from tidings.coordination.timers import Key, Timers
+from tidings.coordination.topics import TopicDirectory
+from tidings.wire.error_codes import ApiError, ErrorCode
+
+GROUP_ID_CHARS_MAX = 8191
+"""In Kafka's record of an offset a group id has 32767 bytes, and a character may take four."""
+
+SESSION = "session"
+JOIN = "join"
+SYNC = "sync"
+RETENTION = "retention"
+
+
+class Registry:
+    def __init__(self, config: GroupConfig, new_id: Callable[[], str], topics: TopicDirectory) -> None:
+        self.config = config
+        self.new_id = new_id
+        self.topics = topics
+        self.groups: dict[str, Group] = {}
+        self.offsets = Offsets()
+        self.timers = Timers()
+
+    def group(self, group_id: str) -> Group:
+        """Raises ApiError GROUP_ID_NOT_FOUND."""
+        try:
+            return self.groups[group_id]
+        except KeyError:
+            raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} not found.") from None
+
+    def group_or_new(self, group_id: str) -> Group:
+        group = self.groups.get(group_id)
+        if group is None:
+            group = self.groups[group_id] = Group(group_id)
+        return group
+
+    def forget_if_nothing(self, group: Group) -> None:
+        """Drop a group of which nothing lasts and in which nothing goes on."""
+        if group.is_idle and group.recorded is None and group.group_id not in self.offsets:
+            self.groups.pop(group.group_id, None)
+
+    def expect_heartbeat(self, group: Group, member: Member, now_ms: int) -> None:
+        self.timers.set(session_key(group, member.member_id), now_ms + member.session_timeout_ms)
+
+    def forget_heartbeat(self, group: Group, member_id: str) -> None:
+        self.timers.cancel(session_key(group, member_id))
+
+
+def session_key(group: Group, member_id: str) -> Key:
+    return SESSION, group.group_id, member_id
+
+
+def check_group_id(group_id: str) -> None:
+    """Raises ApiError INVALID_GROUP_ID. To be a member, a group needs a name; offsets may be kept without one."""
+    if not group_id:
+        raise ApiError(ErrorCode.INVALID_GROUP_ID)
+    check_group_id_length(group_id)
+
+
+def check_group_id_length(group_id: str) -> None:
+    if len(group_id) > GROUP_ID_CHARS_MAX:
+        raise ApiError(ErrorCode.INVALID_GROUP_ID)

@@ -1,0 +1,46 @@
+"""What goes into a coordinator with a request, and what comes out: records to keep, and replies to release.
+
+The contract with whoever runs a coordinator:
+
+1. Append the records, in order and as one batch; if that fails, refuse every reply of the outcome and forget it.
+2. `replay` each of them at once, before the next request is decided: decisions see everything that was decided.
+3. Release the replies when all that was appended so far is as safe as promised. Replies without records wait as well,
+   since they may tell of what is not yet safe. So no client ever sees what a power cut could take back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tidings.wire.message import Message
+
+Ticket = object
+"""Stands for one waiting request. A coordinator hands it back with the reply and never looks inside."""
+
+Record = tuple[bytes, bytes | None]
+"""Key and value of a record in the coordinator's log. A value of None takes back what was said of the key before."""
+
+
+class Now(NamedTuple):
+    """The two clocks. Timeouts are measured by the one, dates that outlive a restart are told by the other."""
+
+    monotonic_ms: int
+    wall_ms: int
+
+
+class ClientInfo(NamedTuple):
+    """Who asks, and in which version of the API."""
+
+    client_id: str
+    host: str
+    api_version: int
+
+
+@dataclass(slots=True)
+class Outcome:
+    records: list[Record] = field(default_factory=list)
+    replies: list[tuple[Ticket, Message]] = field(default_factory=list)
+
+    def reply(self, ticket: Ticket, message: Message) -> None:
+        self.replies.append((ticket, message))
