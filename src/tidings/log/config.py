@@ -1,0 +1,53 @@
+"""The settings of one partition's log: those of its topic, under names that carry units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+UNLIMITED = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """Defaults are Apache Kafka's; comments name the topic config. UNLIMITED (-1) is no limit."""
+
+    segment_bytes: int = 1 << 30  # segment.bytes
+    segment_ms: int = 7 * 24 * 3600 * 1000  # segment.ms
+    retention_ms: int = 7 * 24 * 3600 * 1000  # retention.ms
+    retention_bytes: int = UNLIMITED  # retention.bytes
+    deletes: bool = True  # cleanup.policy has "delete": retention applies
+    compacts: bool = False  # cleanup.policy has "compact": each record needs a key
+    index_interval_bytes: int = 4096  # index.interval.bytes
+    message_bytes_max: int = 1048588  # max.message.bytes: of one batch
+    append_time: bool = False  # message.timestamp.type is LogAppendTime
+    timestamp_before_ms_max: int = (1 << 63) - 1  # message.timestamp.before.max.ms
+    timestamp_after_ms_max: int = 3600 * 1000  # message.timestamp.after.max.ms
+    producer_expiration_ms: int = 24 * 3600 * 1000  # producer.id.expiration.ms (a broker's setting)
+
+    @classmethod
+    def from_topic(cls, configs: Mapping[str, str]) -> LogConfig:
+        """From a topic's configs, already found valid. Those that say nothing about a log are passed over."""
+        settings: dict[str, Any] = {}
+        for name, value in configs.items():
+            if name == "cleanup.policy":
+                settings["deletes"] = "delete" in value.split(",")
+                settings["compacts"] = "compact" in value.split(",")
+            elif name == "message.timestamp.type":
+                settings["append_time"] = value == "LogAppendTime"
+            elif name in _NUMBERS:
+                settings[_NUMBERS[name]] = int(value)
+        return cls(**settings)
+
+
+_NUMBERS = {
+    "segment.bytes": "segment_bytes",
+    "segment.ms": "segment_ms",
+    "retention.ms": "retention_ms",
+    "retention.bytes": "retention_bytes",
+    "index.interval.bytes": "index_interval_bytes",
+    "max.message.bytes": "message_bytes_max",
+    "message.timestamp.before.max.ms": "timestamp_before_ms_max",
+    "message.timestamp.after.max.ms": "timestamp_after_ms_max",
+}

@@ -1,0 +1,465 @@
+"""One partition: an append-only sequence of record batches on disk, numbered by offset.
+
+    partition = Partition.open(DiskFiles(), "data/orders-0", LogConfig(), now_ms=now_ms, clean=False)
+    appended = partition.append(batches, now_ms=now_ms)
+    partition.sync()
+    partition.read(appended.base_offset, 1 << 20)
+
+All methods are called by one thread, except `sync`, which may run in another at the same time.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from typing import Literal, NamedTuple
+
+from tidings.errors import DiskError
+from tidings.log.checkpoint import Checkpoint
+from tidings.log.config import LogConfig
+from tidings.log.epochs import EpochEnd
+from tidings.log.files import Files, parent, remove_tree
+from tidings.log.recovery import EPOCHS_FILE, Recovered, recover, snapshot_offsets
+from tidings.log.retention import DELETED, expired_segments
+from tidings.log.segment import SEGMENT_BYTES_MAX, SNAPSHOT, Segment, TornError, file_name
+from tidings.log.times import TimedOffset, first_at, latest
+from tidings.log.validation import check_batches
+from tidings.wire.error_codes import ApiError, ErrorCode
+from tidings.wire.records import NO_TIMESTAMP, restamp_append_time, stamp
+
+SNAPSHOTS_KEPT = 2
+LOADED_SEGMENTS_MAX = 2
+
+
+class Appended(NamedTuple):
+    """Where a batch went. `append_time_ms` is -1 unless the topic's timestamps are LogAppendTime."""
+
+    base_offset: int
+    last_offset: int
+    append_time_ms: int
+    duplicate: bool
+
+
+class _Mark(NamedTuple):
+    """A place between two batches: the offset, and where it is."""
+
+    offset: int
+    segment: Segment | None
+    position: int
+
+
+class Partition:
+    """See the module. Public attributes are for reading.
+
+    `log_start_offset` is the first offset served, `end_offset` the one the next record gets. Up to `high_watermark`
+    everything is as safe as the durability promises, and only that is shown to consumers. While `offline_reason` says
+    something, nothing is appended.
+    """
+
+    __slots__ = (
+        "_changed_since_open", "_checkpointing", "_entries_synced", "_epochs", "_files", "_fsync", "_loaded", "_lock",
+        "_producers", "_recovery_point", "_segments", "_shown", "_synced_offset", "_syncing", "_unsealed", "config",
+        "end_offset", "high_watermark", "leader_epoch", "log_start_offset", "offline_reason", "path",
+    )  # fmt: skip
+
+    @classmethod
+    def open(
+        cls,
+        files: Files,
+        path: str,
+        config: LogConfig,
+        *,
+        now_ms: int,
+        clean: bool,
+        durability: Literal["fsync", "os"] = "fsync",
+        leader_epoch: int = 0,
+    ) -> Partition:
+        """Open the partition in folder `path`, or begin an empty one: its folder is made with the first append.
+
+        `clean` says that the last process to have it closed it cleanly. If not, what is not known to be on the disk is
+        verified, and an unfinished write at the end is cut off. Raises DiskError if anything else is damaged.
+        """
+        found = recover(files, path, config, now_ms=now_ms, clean=clean, leader_epoch_max=leader_epoch)
+        return cls(files, path, config, found, durability, leader_epoch)
+
+    def __init__(
+        self,
+        files: Files,
+        path: str,
+        config: LogConfig,
+        found: Recovered,
+        durability: Literal["fsync", "os"],
+        leader_epoch: int,
+    ) -> None:
+        self.path = path
+        self.config = config
+        self.leader_epoch = leader_epoch
+        self.log_start_offset = found.log_start_offset
+        self.end_offset = self.high_watermark = found.end_offset
+        self.offline_reason: str | None = None
+        self._files = files
+        self._fsync = durability == "fsync"
+        self._segments = found.segments
+        self._loaded: list[Segment] = []  # segments not written to any more whose indexes are in memory
+        self._unsealed: list[tuple[Segment, bytes]] = []  # segments not known to be synced; producers when they ended
+        self._producers = found.producers
+        self._epochs = found.epochs
+        self._recovery_point = found.recovery_point
+        self._synced_offset = found.end_offset
+        self._entries_synced = True  # the names of folder and segments are on the disk
+        self._changed_since_open = found.verified
+        self._shown = self._mark()
+        self._lock = threading.Lock()  # guards what an append changes; held for microseconds
+        self._syncing = threading.Lock()  # one sync at a time; held for as long as the disk takes
+        self._checkpointing = threading.Lock()
+
+    @property
+    def last_stable_offset(self) -> int:
+        """Up to here every transaction is decided."""
+        return self.high_watermark
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(segment.size_bytes for segment in self._segments)
+
+    @property
+    def has_unsynced_segments(self) -> bool:
+        """Whether `sync` has work that nobody waits for: with durability `os`, call it now and then if so."""
+        return bool(self._unsealed)
+
+    # Writing.
+
+    def append(self, batches: memoryview | bytearray, *, now_ms: int, check_sequences: bool = True) -> Appended:
+        """Give each of `batches` its offsets, in place, and write them behind what is there.
+
+        Nothing of it is durable, or shown to consumers, before a `sync`. A batch that its producer sent before is not
+        written again: the offsets are those it got then, which a `sync` covers just as well.
+
+        Raises ApiError for what a producer must not send, and KAFKA_STORAGE_ERROR while offline; DiskError if it could
+        not be written. In each case the log is as it was.
+        """
+        with self._lock:
+            self._must_be_online()
+            headers = check_batches(batches, self.config, now_ms, check_sequences)
+            first = headers[0]
+            if check_sequences and first.producer_id >= 0:
+                known = self._producers.check(first)
+                if known is not None:
+                    time_ms = known.timestamp if self.config.append_time else NO_TIMESTAMP
+                    return Appended(known.first_offset, known.last_offset, time_ms, True)
+            base_offset = offset = self.end_offset
+            epoch = self.leader_epoch
+            position = 0
+            append_time = self.config.append_time
+            for header in headers:
+                stamp(batches, position, offset, epoch)
+                if append_time:
+                    restamp_append_time(batches, position, header, now_ms)
+                offset += header.last_offset_delta + 1
+                position += header.size_bytes
+            segment = self._segment_for(len(batches), offset, now_ms)
+            try:
+                position = segment.append(batches)
+            except TornError as error:
+                self.offline_reason = str(error)
+                raise
+            offset = base_offset
+            for header in headers:
+                last_offset = offset + header.last_offset_delta
+                size_bytes = header.size_bytes
+                segment.expect_reader(offset, position)
+                segment.note(position, size_bytes, last_offset, now_ms if append_time else header.max_timestamp)
+                if header.producer_id >= 0:
+                    self._producers.appended(header, last_offset, now_ms)
+                position += size_bytes
+                offset = last_offset + 1
+            if epoch != self._epochs.latest:
+                self._epochs.assign(epoch, base_offset)
+            self.end_offset = offset
+            if not self._fsync:
+                self._show(_Mark(offset, segment, position))
+            return Appended(base_offset, offset - 1, now_ms if append_time else NO_TIMESTAMP, False)
+
+    def sync(self) -> None:
+        """Return once everything appended before the call is on the disk, and show it: the high watermark moves.
+
+        After a DiskError the partition is offline. What had not been synced is cut off, as nobody can tell any more
+        what of it reached the disk; open the partition anew (`clean=False`) to go on.
+        """
+        with self._syncing:
+            with self._lock:
+                self._must_be_online()
+                mark = self._mark()
+                closed = self._unsealed.copy()
+                if mark.offset == self._synced_offset and not closed and self._entries_synced:
+                    return
+                new_entries, self._entries_synced = not self._entries_synced, True
+            try:
+                for segment, _ in closed:
+                    segment.file.sync()
+                if mark.segment is not None:
+                    mark.segment.file.sync()
+                if new_entries:
+                    self._files.sync_dir(self.path)
+                    self._files.sync_dir(parent(self.path))
+            except DiskError as error:
+                with self._lock:
+                    self._fail(error)
+                raise
+            with self._lock:
+                del self._unsealed[: len(closed)]
+                self._synced_offset = mark.offset
+                if mark.offset > self.high_watermark:
+                    self._show(mark)
+            self._seal(closed)
+
+    def roll_if_due(self, now_ms: int) -> None:
+        """Begin a new segment if the last one is as old as the topic allows. Raises DiskError; nothing is lost then."""
+        with self._lock:
+            if self.offline_reason is None and self._segments and self._is_due(self._segments[-1], now_ms):
+                self._roll()
+
+    def close(self, clean: bool = True) -> None:
+        """Give back what is open. With `clean`, what was appended is synced, and the next `open` need not verify.
+
+        Raises DiskError, with everything given back, if that could not be done.
+        """
+        try:
+            if clean and self.offline_reason is None:
+                self.sync()
+                with self._syncing:
+                    self._finish()
+        finally:
+            with self._syncing, self._lock:
+                self.offline_reason = self.offline_reason or "closed"
+                for segment in self._segments:
+                    segment.file.close()
+
+    def delete(self, unique_id: str) -> None:
+        """Remove the partition. Once its folder is renamed, a crash cannot bring it back. Raises DiskError."""
+        self.close(clean=False)
+        if not self._files.exists(self.path):
+            return
+        doomed = f"{self.path}.{unique_id}{DELETED}"
+        self._files.rename(self.path, doomed)
+        self._files.sync_dir(parent(self.path))
+        remove_tree(self._files, doomed)
+
+    # Reading.
+
+    def read(self, offset: int, bytes_max: int, *, up_to: int | None = None, at_least_one: bool = True) -> bytes:
+        """Whole batches from the one that holds `offset` on, as they were written, of one segment.
+
+        Nothing at or behind `up_to` (default: the high watermark) is read; at the end, b"". The first batch comes whole
+        even if it is larger than `bytes_max`, if `at_least_one` (KIP-74).
+
+        Raises ApiError OFFSET_OUT_OF_RANGE for an offset that is not in the log, DiskError for a damaged batch.
+        """
+        shown = self._shown
+        if not self.log_start_offset <= offset <= self.end_offset:
+            raise ApiError(
+                ErrorCode.OFFSET_OUT_OF_RANGE,
+                f"offset {offset} is not within {self.log_start_offset} to {self.end_offset}",
+            )
+        if up_to is None:
+            up_to = shown.offset
+        for segment in self._segments_from(offset):
+            if offset >= up_to:
+                break
+            if segment is shown.segment and up_to == shown.offset:
+                end_position, end_offset = shown.position, up_to
+            elif up_to >= segment.end_offset:
+                end_position, end_offset = segment.size_bytes, segment.end_offset
+            else:
+                end_position, end_offset = segment.find(up_to), up_to
+            data = segment.read(offset, bytes_max, end_position, end_offset, at_least_one)
+            if data:
+                return data
+            if end_position == segment.size_bytes and segment is not self._segments[-1]:
+                continue  # nothing from `offset` on is in this one
+            break
+        return b""
+
+    def offset_for_time(self, timestamp_ms: int) -> TimedOffset | None:
+        """The first offset shown whose timestamp is at or after `timestamp_ms`. Raises DiskError."""
+        return first_at(self._segments, timestamp_ms, self.log_start_offset, self._shown_end)
+
+    def offset_of_max_timestamp(self) -> TimedOffset | None:
+        """The first offset shown that has the greatest timestamp (KIP-734). Raises DiskError."""
+        return latest(self._segments, self.log_start_offset, self._shown_end)
+
+    def epoch_end(self, leader_epoch: int) -> EpochEnd:
+        """Where the last epoch not after `leader_epoch` ended, for OffsetForLeaderEpoch (KIP-320)."""
+        return self._epochs.end_of(leader_epoch, self.end_offset)
+
+    # Forgetting.
+
+    def delete_before(self, offset: int) -> int:
+        """Serve nothing before `offset` any more (-1: the high watermark); returns the new log_start_offset.
+
+        Durable when it returns. Raises ApiError OFFSET_OUT_OF_RANGE, DiskError.
+        """
+        if offset == -1:
+            offset = self.high_watermark
+        if not 0 <= offset <= self.high_watermark:
+            raise ApiError(ErrorCode.OFFSET_OUT_OF_RANGE, f"offset {offset} is not within 0 to {self.high_watermark}")
+        self._begin_at(offset)
+        return self.log_start_offset
+
+    def retain(self, now_ms: int) -> None:
+        """Remove what the topic's retention no longer keeps; forget producers long unseen. Raises DiskError."""
+        self._producers.expire(now_ms - self.config.producer_expiration_ms)
+        count = expired_segments(self._segments, self.config, now_ms, self.high_watermark)
+        if count and self.offline_reason is None:
+            if count == len(self._segments):
+                with self._lock:
+                    self._roll()
+            self._begin_at(self._segments[count].base_offset)
+
+    # Within.
+
+    def _must_be_online(self) -> None:
+        if self.offline_reason is not None:
+            raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.path} is offline: {self.offline_reason}")
+
+    def _mark(self) -> _Mark:
+        """The end of what is written."""
+        segment = self._segments[-1] if self._segments else None
+        return _Mark(self.end_offset, segment, segment.size_bytes if segment else 0)
+
+    def _show(self, mark: _Mark) -> None:
+        self._shown = mark
+        self.high_watermark = mark.offset
+
+    def _shown_end(self, segment: Segment) -> int:
+        """The position in `segment` where what is shown ends."""
+        shown = self._shown
+        if segment is shown.segment:
+            return shown.position
+        return segment.size_bytes if segment.end_offset <= shown.offset else 0
+
+    def _segments_from(self, offset: int) -> list[Segment]:
+        segments = self._segments
+        if segments and offset >= segments[-1].base_offset:
+            return segments[-1:]
+        at = bisect_right(segments, offset, key=_base_offset)
+        found = segments[max(at - 1, 0) :]
+        if found:
+            self._keep_loaded(found[0])
+        return found
+
+    def _keep_loaded(self, segment: Segment) -> None:
+        """Indexes of segments read longest ago are dropped: they load again when used."""
+        loaded = self._loaded
+        if segment in loaded:
+            return
+        loaded.append(segment)
+        if len(loaded) > LOADED_SEGMENTS_MAX:
+            loaded.pop(0).unload_indexes()
+
+    def _segment_for(self, size_bytes: int, end_offset: int, now_ms: int) -> Segment:
+        """Where to append. Raises DiskError if a new segment is needed and cannot be made; nothing has changed then."""
+        if not self._segments:
+            self._files.mkdir(self.path)
+            self._add_segment()
+        segment = self._segments[-1]
+        if segment.size_bytes:
+            bytes_max = min(self.config.segment_bytes, SEGMENT_BYTES_MAX)
+            too_large = segment.size_bytes + size_bytes > bytes_max
+            if too_large or end_offset - segment.base_offset > SEGMENT_BYTES_MAX or self._is_due(segment, now_ms):
+                self._roll()
+                segment = self._segments[-1]
+        if segment.size_bytes == 0:
+            segment.first_append_ms = now_ms
+        return segment
+
+    def _is_due(self, segment: Segment, now_ms: int) -> bool:
+        return segment.size_bytes > 0 and now_ms - segment.first_append_ms >= self.config.segment_ms
+
+    def _add_segment(self) -> None:
+        segment = Segment.create(self._files, self.path, self.end_offset, self.config.index_interval_bytes)
+        self._segments.append(segment)
+        self._entries_synced = False
+        self._changed_since_open = True
+
+    def _roll(self) -> None:
+        last = self._segments[-1]
+        self._add_segment()
+        self._unsealed.append((last, self._producers.encode()))
+        self._keep_loaded(last)
+
+    def _seal(self, closed: list[tuple[Segment, bytes]]) -> None:
+        """Write what saves work after a crash. If it fails there is more work then, and nothing else."""
+        if not closed:
+            return
+        try:
+            for segment, snapshot in closed:
+                segment.write_indexes()
+                self._write_snapshot(segment.end_offset, snapshot)
+            self._write_epochs()
+            self._write_checkpoint(recovery_point=closed[-1][0].end_offset)
+        except DiskError:
+            pass
+
+    def _finish(self) -> None:
+        """Everything is synced: leave the folder so that the next `open` has little to do."""
+        if not self._segments or not self._changed_since_open:
+            return
+        self._segments[-1].write_indexes()
+        self._write_snapshot(self.end_offset, self._producers.encode())
+        self._write_epochs()
+        self._write_checkpoint(recovery_point=self.end_offset)
+
+    def _write_checkpoint(self, *, log_start_offset: int = -1, recovery_point: int = -1) -> None:
+        with self._checkpointing:
+            checkpoint = Checkpoint(
+                max(log_start_offset, self.log_start_offset), max(recovery_point, self._recovery_point)
+            )
+            checkpoint.write(self._files, self.path)
+            self.log_start_offset, self._recovery_point = checkpoint
+
+    def _write_snapshot(self, offset: int, data: bytes) -> None:
+        self._files.write(f"{self.path}/{file_name(offset, SNAPSHOT)}", data, sync=False)
+        for old in snapshot_offsets(self._files.listdir(self.path))[:-SNAPSHOTS_KEPT]:
+            self._files.remove(f"{self.path}/{file_name(old, SNAPSHOT)}")
+
+    def _write_epochs(self) -> None:
+        if self._epochs.changed:
+            self._epochs.changed = False
+            self._files.write(f"{self.path}/{EPOCHS_FILE}", self._epochs.encode(), sync=False)
+
+    def _fail(self, error: DiskError) -> None:
+        """A sync failed: go offline, and cut off what was never acknowledged (the page cache may show it as whole)."""
+        self.offline_reason = str(error)
+        shown = self._shown
+        self.end_offset = shown.offset
+        try:
+            for segment in reversed(self._segments):
+                if segment is shown.segment:
+                    segment.truncate(shown.position, shown.offset)
+                    break
+                segment.truncate(0, segment.base_offset)  # begun since
+        except DiskError:
+            pass  # it stays offline; opening it anew decides what is valid
+
+    def _begin_at(self, offset: int) -> None:
+        """Move the beginning, first on the disk, then here; then remove the segments before it."""
+        if offset > self.log_start_offset:
+            self._write_checkpoint(log_start_offset=offset)
+        if not self._syncing.acquire(blocking=False):
+            return  # a sync may be busy with what is to be removed; the next call does it
+        try:
+            with self._lock:
+                doomed = [s for s in self._segments[:-1] if s.end_offset <= self.log_start_offset]
+                del self._segments[: len(doomed)]
+                self._unsealed = [entry for entry in self._unsealed if entry[0] not in doomed]
+                self._loaded = [segment for segment in self._loaded if segment not in doomed]
+                self._epochs.truncate_start(self.log_start_offset)
+            for segment in doomed:
+                segment.remove()
+        finally:
+            self._syncing.release()
+
+
+def _base_offset(segment: Segment) -> int:
+    return segment.base_offset

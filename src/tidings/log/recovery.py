@@ -1,0 +1,265 @@
+"""Opening a partition: what its folder says, checked as far as the last stop requires.
+
+After a clean stop the headers behind the last index entry are read. After any other, every batch that is not known to
+be on the disk is checked. A crash can only damage the end: a write that was under way is there in part, or as zeros.
+That *torn tail*, with nothing valid behind it, is cut off. Anything else is damage to what was stored: it is reported,
+and no byte is touched, for with one copy nobody else has what we would cut.
+"""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from tidings.errors import DiskError
+from tidings.log.checkpoint import Checkpoint
+from tidings.log.config import LogConfig
+from tidings.log.epochs import Epochs
+from tidings.log.files import TEMPORARY, File, Files, parent
+from tidings.log.producers import Producers
+from tidings.log.segment import INDEX, LOG, SNAPSHOT, TIME_INDEX, Segment, file_name, headers
+from tidings.wire.primitives import MalformedError
+from tidings.wire.records import HEADER_BYTES, BatchHeader, crc_matches, read_header
+
+EPOCHS_FILE = "leader-epoch-checkpoint"
+
+_SCAN_BYTES = 1 << 20
+_MAGIC_AT = 16
+_OFFSETS_AHEAD_MAX = 1 << 40
+"""How far behind a damaged place a batch may claim to be, to be believed a batch."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What a partition begins with. `segments` is empty if nothing was ever written."""
+
+    segments: list[Segment]
+    producers: Producers
+    epochs: Epochs
+    log_start_offset: int
+    end_offset: int
+    recovery_point: int
+    verified: bool  # checksums were looked at, and what was found is on the disk now
+
+
+def recover(
+    files: Files, folder: str, config: LogConfig, *, now_ms: int, clean: bool, leader_epoch_max: int
+) -> Recovered:
+    """Read a partition's folder; there need not be one. Raises DiskError if what it holds is damaged."""
+    names = _without_litter(files, folder, files.listdir(folder))
+    checkpoint = Checkpoint.read(files, folder) or Checkpoint()
+    segments = _open_segments(files, folder, names, checkpoint, config)
+    verified = False
+    if segments and not (clean and segments[-1].load_for_writing()):
+        _Verification(files, segments, checkpoint.recovery_point, leader_epoch_max).run()
+        files.sync_dir(folder)
+        files.sync_dir(parent(folder))
+        verified = True
+    start = max(checkpoint.log_start_offset, segments[0].base_offset if segments else 0)
+    end = segments[-1].end_offset if segments else start
+    if end < checkpoint.recovery_point:
+        raise DiskError(f"{folder} ends at offset {end}; it had been written and synced to {checkpoint.recovery_point}")
+    if end < start:  # what was deleted is gone; so is all that was before it
+        for segment in segments:
+            segment.remove()
+        segments, end = [], start
+    if segments:
+        _know_age(segments[-1], now_ms)
+    producers, epochs = _replay(files, folder, names, segments, end, verified, now_ms)
+    return Recovered(segments, producers, epochs, start, end, checkpoint.recovery_point, verified)
+
+
+def snapshot_offsets(names: list[str]) -> list[int]:
+    """The offsets that producer snapshots are of, ascending."""
+    return sorted(_offset_of(name) for name in names if name.endswith(SNAPSHOT) and _offset_of(name) >= 0)
+
+
+def _offset_of(name: str) -> int:
+    """What a file's name says, or -1."""
+    digits = name.partition(".")[0]
+    return int(digits) if len(digits) == 20 and digits.isascii() and digits.isdecimal() else -1
+
+
+def _without_litter(files: Files, folder: str, names: list[str]) -> list[str]:
+    """Remove what interrupted writes and removals left behind; return the other names."""
+    kept = []
+    logs = {name.removesuffix(LOG) for name in names if name.endswith(LOG)}
+    for name in names:
+        stem, dot, suffix = name.rpartition(".")
+        is_orphan = dot + suffix in (INDEX, TIME_INDEX) and stem not in logs
+        if name.endswith(TEMPORARY) or is_orphan:
+            files.remove(f"{folder}/{name}")
+        else:
+            kept.append(name)
+    return kept
+
+
+def _open_segments(
+    files: Files, folder: str, names: list[str], checkpoint: Checkpoint, config: LogConfig
+) -> list[Segment]:
+    offsets = sorted(_offset_of(name) for name in names if name.endswith(LOG) and _offset_of(name) >= 0)
+    segments = [Segment.open(files, folder, offset, config.index_interval_bytes) for offset in offsets]
+    for segment, following in pairwise(segments):
+        segment.end_offset = following.base_offset
+    while len(segments) > 1 and segments[1].base_offset <= checkpoint.log_start_offset:
+        segments.pop(0).remove()  # a deletion was interrupted
+    return segments
+
+
+def _know_age(segment: Segment, now_ms: int) -> None:
+    first = segment.first_header()
+    if first is not None:
+        segment.first_append_ms = min(first.max_timestamp, now_ms) if first.max_timestamp >= 0 else now_ms
+
+
+class _Verification:
+    """Checks all batches from the segment of the recovery point on, and cuts a torn tail."""
+
+    def __init__(self, files: Files, segments: list[Segment], recovery_point: int, leader_epoch_max: int) -> None:
+        self._files = files
+        self._segments = segments
+        self._recovery_point = recovery_point
+        self._leader_epoch_max = leader_epoch_max
+
+    def run(self) -> None:
+        segments = self._segments
+        first = max(bisect_right(segments, self._recovery_point, key=lambda segment: segment.base_offset) - 1, 0)
+        at = first
+        while at < len(segments):
+            segment = segments[at]
+            if at > first and segment.base_offset != segments[at - 1].end_offset:
+                # Whether its beginning or the end before it is missing: it may only go if it holds nothing.
+                self._cut(at - 1, segments[at - 1].size_bytes)
+                break
+            valid_bytes = self._verify(segment)
+            if valid_bytes != segment.size_bytes:
+                self._cut(at, valid_bytes)
+                break
+            at += 1
+        for segment in segments[first:]:
+            segment.file.sync()
+
+    def _verify(self, segment: Segment) -> int:
+        """Take the segment's valid batches into its indexes; return where they end."""
+        segment.start_indexes()
+        position = 0
+        epoch = 0
+        for batch_position, header in valid_batches(segment.file, segment.base_offset):
+            if not epoch <= header.leader_epoch <= self._leader_epoch_max:
+                break
+            epoch = header.leader_epoch
+            segment.note(batch_position, header.size_bytes, header.last_offset, header.max_timestamp)
+            position = batch_position + header.size_bytes
+        if position == segment.size_bytes:
+            segment.mark_verified()
+        return position
+
+    def _cut(self, at: int, position: int) -> None:
+        """Cut the log at `position` of segment `at`. Raises DiskError if that would lose anything that was stored."""
+        segment = self._segments[at]
+        end_offset = segment.end_offset
+        place = f"{segment.file.path}, position {position}, offset {end_offset}"
+        if end_offset < self._recovery_point:
+            raise DiskError(f"{place}: damaged, though it had been written and synced up to {self._recovery_point}")
+        behind = find_valid_batch(segment.file, position + 1, end_offset)
+        if behind is not None:
+            raise DiskError(f"{place}: damaged; a valid batch follows at position {behind}. Nothing was changed")
+        for later in self._segments[at + 1 :]:
+            if find_valid_batch(later.file, 0, end_offset) is not None:
+                raise DiskError(f"{place}: damaged or missing; {later.file.path} is there. Nothing was changed")
+        if position != segment.size_bytes:
+            log.warning("%s: cut off %d bytes of an unfinished write", place, segment.size_bytes - position)
+            segment.file.truncate(position)
+        segment.mark_verified()
+        for later in self._segments[at + 1 :]:
+            later.remove()
+        del self._segments[at + 1 :]
+
+
+def valid_batches(file: File, expected_offset: int) -> Iterator[tuple[int, BatchHeader]]:
+    """Position and header of each batch from the beginning, while checksums match and no offset is missing."""
+    position, size = 0, file.size
+    chunk, chunk_at = b"", 0
+    while position + HEADER_BYTES <= size:
+        at = position - chunk_at
+        if at + HEADER_BYTES > len(chunk):
+            chunk, chunk_at, at = file.pread(position, _SCAN_BYTES), position, 0
+        try:
+            header = read_header(chunk, at)
+        except MalformedError:
+            return
+        if header.base_offset != expected_offset or position + header.size_bytes > size:
+            return
+        if at + header.size_bytes > len(chunk):
+            chunk, chunk_at, at = file.pread(position, max(_SCAN_BYTES, header.size_bytes)), position, 0
+        if len(chunk) - at < header.size_bytes or not crc_matches(chunk, at, header):
+            return
+        yield position, header
+        position += header.size_bytes
+        expected_offset = header.last_offset + 1
+
+
+def find_valid_batch(file: File, position: int, offset_min: int) -> int | None:
+    """Where the first valid batch begins that is not before `position` and `offset_min`, at whatever byte."""
+    size = file.size
+    while position + HEADER_BYTES <= size:
+        chunk = file.pread(position, _SCAN_BYTES + HEADER_BYTES)
+        magic_at = chunk.find(b"\x02", _MAGIC_AT)
+        while magic_at >= 0:
+            at = magic_at - _MAGIC_AT
+            if at + HEADER_BYTES <= len(chunk) and _is_valid_batch(file, chunk, at, position + at, offset_min):
+                return position + at
+            magic_at = chunk.find(b"\x02", magic_at + 1)
+        position += _SCAN_BYTES
+    return None
+
+
+def _is_valid_batch(file: File, chunk: bytes, at: int, position: int, offset_min: int) -> bool:
+    try:
+        header = read_header(chunk, at)
+    except MalformedError:
+        return False
+    return (
+        header.record_count == header.last_offset_delta + 1
+        and offset_min <= header.base_offset < offset_min + _OFFSETS_AHEAD_MAX
+        and position + header.size_bytes <= file.size
+        and crc_matches(file.pread(position, header.size_bytes), 0, header)
+    )
+
+
+def _replay(
+    files: Files, folder: str, names: list[str], segments: list[Segment], end: int, verified: bool, now_ms: int
+) -> tuple[Producers, Epochs]:
+    """Producers from the last snapshot and the batches behind it; epochs from their file and what it lacks."""
+    producers, snapshot_offset = _last_snapshot(files, folder, names, end)
+    epochs = None
+    if EPOCHS_FILE in names:
+        epochs = Epochs.decode(files.read(f"{folder}/{EPOCHS_FILE}"))
+    epochs_offset = end if epochs is not None and not verified else 0
+    if epochs is None:
+        epochs = Epochs()
+    elif verified:
+        epochs.truncate_end(end)
+        epochs_offset = epochs.starts[-1][1] if epochs.starts else 0
+    for segment in segments:
+        if segment.end_offset <= min(snapshot_offset, epochs_offset):
+            continue
+        for _, header in headers(segment.file, 0, segment.size_bytes):
+            epochs.assign(header.leader_epoch, header.base_offset)
+            if header.base_offset >= snapshot_offset:
+                producers.appended(header, header.last_offset, now_ms)
+    return producers, epochs
+
+
+def _last_snapshot(files: Files, folder: str, names: list[str], end: int) -> tuple[Producers, int]:
+    for offset in reversed(snapshot_offsets(names)):
+        if offset <= end:
+            producers = Producers.decode(files.read(f"{folder}/{file_name(offset, SNAPSHOT)}"))
+            if producers is not None:
+                return producers, offset
+    return Producers(), 0

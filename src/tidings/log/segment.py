@@ -1,0 +1,365 @@
+"""A stretch of a partition: one `.log` file of record batches, exactly as they were sent, and its sparse indexes.
+
+00000000000000001200.log  .index  .timeindex        1200: the offset it begins with
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import Struct
+
+from tidings.errors import DiskError
+from tidings.log.files import File, Files
+from tidings.log.index import OffsetIndex, TimeIndex
+from tidings.wire.primitives import Buffer, MalformedError
+from tidings.wire.records import HEADER_BYTES, LENGTH_END, NO_TIMESTAMP, BatchHeader, batches, crc_matches, read_header
+
+LOG, INDEX, TIME_INDEX, SNAPSHOT = ".log", ".index", ".timeindex", ".snapshot"
+SEGMENT_BYTES_MAX = (1 << 31) - 1
+"""Positions and relative offsets in the indexes are signed 32-bit numbers."""
+
+HINTS_MAX = 32
+_SEEK_BYTES = 16 << 10
+_SCAN_BYTES = 256 << 10
+_BATCH_BYTES_MIN = HEADER_BYTES
+_PREFIX = Struct(">qi")
+
+
+def file_name(offset: int, suffix: str) -> str:
+    return f"{offset:020d}{suffix}"
+
+
+def headers(file: File, position: int, end: int, chunk_bytes: int = _SCAN_BYTES) -> Iterator[tuple[int, BatchHeader]]:
+    """Position and header of each batch between two positions; ends before `end` where there is no whole batch."""
+    chunk = b""
+    chunk_at = position
+    while position + HEADER_BYTES <= end:
+        at = position - chunk_at
+        if at + HEADER_BYTES > len(chunk):
+            chunk = file.pread(position, min(chunk_bytes, end - position))
+            chunk_at, at = position, 0
+        try:
+            header = read_header(chunk, at)
+        except MalformedError:
+            return
+        following = position + header.size_bytes
+        if following > end:
+            return
+        yield position, header
+        position = following
+
+
+class Segment:
+    """`end_offset` is the offset behind its last record. Indexes of a segment that is not written to load when used."""
+
+    __slots__ = (
+        "_files", "_hints", "_index_interval_bytes", "_max_timestamp_offset", "_offsets", "_path", "_times",
+        "_trusted_from", "_unindexed_bytes", "_verified_to", "_whole_bytes", "base_offset", "end_offset", "file",
+        "first_append_ms", "max_timestamp",
+    )  # fmt: skip
+
+    def __init__(self, files: Files, folder: str, base_offset: int, file: File, index_interval_bytes: int) -> None:
+        self.base_offset = base_offset
+        self.end_offset = base_offset
+        self.file = file
+        self.first_append_ms = NO_TIMESTAMP
+        self.max_timestamp = NO_TIMESTAMP
+        self._files = files
+        self._path = f"{folder}/{file_name(base_offset, '')}"
+        self._index_interval_bytes = index_interval_bytes
+        self._max_timestamp_offset = base_offset
+        self._unindexed_bytes = 0  # since the last index entry
+        self._whole_bytes = 0  # up to where the last rebuild found batches
+        self._offsets: OffsetIndex | None = None
+        self._times: TimeIndex | None = None
+        self._hints: dict[int, int] = {}  # offset -> position, where someone will probably read next
+        # What this process wrote, or has read once, needs no checksum before it is served.
+        self._trusted_from = file.size
+        self._verified_to = 0
+
+    @classmethod
+    def create(cls, files: Files, folder: str, base_offset: int, index_interval_bytes: int) -> Segment:
+        path = f"{folder}/{file_name(base_offset, LOG)}"
+        segment = cls(files, folder, base_offset, files.create(path), index_interval_bytes)
+        segment._offsets, segment._times = OffsetIndex(), TimeIndex()
+        return segment
+
+    @classmethod
+    def open(cls, files: Files, folder: str, base_offset: int, index_interval_bytes: int) -> Segment:
+        path = f"{folder}/{file_name(base_offset, LOG)}"
+        return cls(files, folder, base_offset, files.open(path), index_interval_bytes)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.file.size
+
+    # Writing.
+
+    def append(self, data: Buffer) -> int:
+        """Write whole batches and return their position; `note` each of them then.
+
+        After a DiskError the file is as it was before; after a TornError it is not, and must not be written to.
+        """
+        file = self.file
+        size = file.size
+        try:
+            return file.append(data)
+        except DiskError as error:
+            try:
+                file.truncate(size)
+            except DiskError as second:
+                raise TornError(f"{error}; {second}") from error
+            raise
+
+    def note(self, position: int, size_bytes: int, last_offset: int, max_timestamp: int) -> None:
+        """Take the batch at `position`, the last one so far, into the indexes."""
+        if max_timestamp > self.max_timestamp:
+            self.max_timestamp = max_timestamp
+            self._max_timestamp_offset = last_offset
+        if self._unindexed_bytes > self._index_interval_bytes:
+            self._unindexed_bytes = 0
+            offsets, times = self._indexes()
+            offsets.add(last_offset - self.base_offset, position)
+            times.add(self.max_timestamp, self._max_timestamp_offset - self.base_offset)
+        self._unindexed_bytes += size_bytes
+        self.end_offset = last_offset + 1
+
+    def expect_reader(self, offset: int, position: int) -> None:
+        """Someone will probably read from `offset`, which lies in the batch at `position`."""
+        hints = self._hints
+        if len(hints) >= HINTS_MAX:
+            hints.clear()
+        hints[offset] = position
+
+    def truncate(self, position: int, end_offset: int) -> None:
+        """Cut the file at the beginning of a batch. The indexes are built anew when next asked for."""
+        self.file.truncate(position)
+        self.end_offset = end_offset
+        self._hints.clear()
+        self._offsets = self._times = None
+
+    def write_indexes(self) -> None:
+        """Their files. Not synced: they can be told from the segment, and are, where they are damaged."""
+        offsets, times = self._indexes()
+        times.add(self.max_timestamp, self._max_timestamp_offset - self.base_offset)
+        self._files.write(self._path + INDEX, offsets.encode(), sync=False)
+        self._files.write(self._path + TIME_INDEX, times.encode(), sync=False)
+
+    def remove(self) -> None:
+        """Remove its files, the log first: an index without one is litter."""
+        self.file.close()
+        for suffix in (LOG, INDEX, TIME_INDEX):
+            if self._files.exists(self._path + suffix):
+                self._files.remove(self._path + suffix)
+
+    # Reading.
+
+    def find(self, offset: int) -> int:
+        """The position of the batch that holds `offset`, or of the first one behind it. Raises DiskError."""
+        hint = self._hints.get(offset)
+        if hint is not None:
+            return hint
+        size = self.size_bytes
+        position = self._search(offset, self._indexes()[0].position_before(offset - self.base_offset), size)
+        if position is None:
+            # Either the index misled us, or the segment is damaged. Only one of them can be asked again.
+            self.rebuild()
+            position = self._search(offset, self._indexes()[0].position_before(offset - self.base_offset), size)
+        if position is None:
+            raise self._damaged(self._whole_bytes, f"no batch begins there, looking for offset {offset}")
+        return position
+
+    def read(self, offset: int, bytes_max: int, end_position: int, end_offset: int, at_least_one: bool) -> bytes:
+        """Whole batches from the one that holds `offset`, not past `end_position`, where `end_offset` begins.
+
+        The first comes whole even if larger than `bytes_max`, if `at_least_one` (KIP-74). Raises DiskError.
+        """
+        start = self.find(offset)
+        available = end_position - start
+        if available <= 0:
+            return b""
+        data = self._pread(start, min(available, max(bytes_max, HEADER_BYTES)))
+        if len(data) < available:
+            whole_bytes, next_offset = self._whole(data, start)
+            if whole_bytes == 0:
+                first_bytes = LENGTH_END + _PREFIX.unpack_from(data)[1]
+                if not at_least_one or not _BATCH_BYTES_MIN <= first_bytes <= available:
+                    if at_least_one:
+                        raise self._damaged(start, f"a batch of {first_bytes} bytes where {available} remain")
+                    return b""
+                data = self._pread(start, first_bytes)
+                next_offset = read_header(data).last_offset + 1
+            elif whole_bytes < len(data):
+                data = data[:whole_bytes]
+        else:
+            next_offset = end_offset
+        end = start + len(data)
+        if start < self._trusted_from and end > self._verified_to:
+            self._verify(data, start)
+        if next_offset is not None:
+            self.expect_reader(next_offset, end)
+        return data
+
+    def first_header(self) -> BatchHeader | None:
+        for _, header in headers(self.file, 0, self.size_bytes, HEADER_BYTES):
+            return header
+        return None
+
+    def batches_from(self, position: int, end_position: int) -> Iterator[tuple[int, BatchHeader]]:
+        """Position and header of each batch between two that begin there. Raises DiskError where one is damaged."""
+        for found, header in headers(self.file, position, end_position):
+            yield found, header
+            position = found + header.size_bytes
+        if position != end_position:
+            raise self._damaged(position, "no batch begins there")
+
+    def read_batch(self, position: int, header: BatchHeader) -> bytes:
+        """One batch, checked."""
+        data = self._pread(position, header.size_bytes)
+        self._verify(data, position)
+        return data
+
+    def find_time(self, timestamp: int) -> int:
+        """A position that no batch with a record as late as `timestamp` is before. Raises DiskError."""
+        position = self._search_time(timestamp)
+        if position is None:
+            self.rebuild()
+            position = self._search_time(timestamp)
+        return position or 0
+
+    # Loading.
+
+    def load_for_writing(self) -> bool:
+        """Take up the indexes where they ended, by their files, after a clean stop. False if they do not fit.
+
+        The headers behind the last index entry are read; the checksums are not looked at.
+        """
+        self._load()
+        offsets, _ = self._indexes()
+        position = offsets.positions[-1] if offsets.positions else 0
+        expected = offsets.offsets[-1] + self.base_offset if offsets.offsets else None
+        for found, header in headers(self.file, position, self.size_bytes):
+            if expected is not None and header.last_offset != expected:
+                return False
+            expected = None
+            self.note(found, header.size_bytes, header.last_offset, header.max_timestamp)
+            position = found + header.size_bytes
+        return position == self.size_bytes
+
+    def latest_timestamp(self) -> int:
+        """The greatest of its records, from the time index if need be; NO_TIMESTAMP if none has one."""
+        if self.max_timestamp == NO_TIMESTAMP and self._times is None:
+            self._load()
+            self.unload_indexes()
+        return self.max_timestamp
+
+    def start_indexes(self) -> None:
+        """Begin with empty ones: what is noted from now on is all there is."""
+        self._offsets, self._times = OffsetIndex(), TimeIndex()
+        self._unindexed_bytes = 0
+        self.end_offset = self.base_offset
+        self.max_timestamp = NO_TIMESTAMP
+
+    def unload_indexes(self) -> None:
+        """They load again when used."""
+        self._offsets = self._times = None
+
+    def mark_verified(self) -> None:
+        """All checksums were found to match just now."""
+        self._verified_to = self.size_bytes
+
+    def rebuild(self) -> None:
+        """Build the indexes from the headers of the segment, as far as those are in order."""
+        end_offset = self.end_offset
+        self.start_indexes()
+        self._whole_bytes = 0
+        for position, header in headers(self.file, 0, self.size_bytes):
+            self.note(position, header.size_bytes, header.last_offset, header.max_timestamp)
+            self._whole_bytes = position + header.size_bytes
+        self.end_offset = max(self.end_offset, end_offset)
+
+    def _indexes(self) -> tuple[OffsetIndex, TimeIndex]:
+        if self._offsets is None or self._times is None:
+            self._load()
+        assert self._offsets is not None
+        assert self._times is not None
+        return self._offsets, self._times
+
+    def _load(self) -> None:
+        offsets = times = None
+        if self._files.exists(self._path + INDEX) and self._files.exists(self._path + TIME_INDEX):
+            offsets = OffsetIndex.decode(self._files.read(self._path + INDEX), self.size_bytes)
+            times = TimeIndex.decode(self._files.read(self._path + TIME_INDEX))
+        if offsets is None or times is None or (self.size_bytes > 0 and times.latest() is None):
+            self.rebuild()
+            return
+        self._offsets, self._times = offsets, times
+        latest = times.latest()
+        if latest is not None:
+            self.max_timestamp = latest[0]
+            self._max_timestamp_offset = self.base_offset + latest[1]
+
+    def _search(self, offset: int, position: int, size: int) -> int | None:
+        """Look for the batch with `offset` from `position` on; None where something does not fit."""
+        indexed = position > 0
+        for found, header in headers(self.file, position, size, _SEEK_BYTES):
+            if indexed and header.last_offset > offset:
+                return None  # the batch of an index entry ends at or before what is looked for
+            indexed = False
+            if header.last_offset >= offset:
+                return found
+            position = found + header.size_bytes
+        return position if position == size else None
+
+    def _search_time(self, timestamp: int) -> int | None:
+        """None where the index and the batch that it names do not agree."""
+        entry = self._indexes()[1].entry_before(timestamp)
+        if entry is None:
+            return 0
+        offset = self.base_offset + entry[1]
+        position = self.find(offset)
+        for _, header in headers(self.file, position, self.size_bytes, HEADER_BYTES):
+            return position if (header.max_timestamp, header.last_offset) == (entry[0], offset) else None
+        return None
+
+    def _pread(self, position: int, size: int) -> bytes:
+        data = self.file.pread(position, size)
+        if len(data) != size:
+            raise self._damaged(position, f"{len(data)} bytes where {size} were written")
+        return data
+
+    def _whole(self, data: bytes, start: int) -> tuple[int, int | None]:
+        """How many bytes of `data`, read at `start`, are whole batches; and the offset that follows, if it shows."""
+        at = 0
+        if start >= self._trusted_from:
+            at = max(self._indexes()[0].batch_start_before(start + len(data)) - start, 0)
+        while at + LENGTH_END <= len(data):
+            base_offset, length = _PREFIX.unpack_from(data, at)
+            if length < _BATCH_BYTES_MIN - LENGTH_END:
+                raise self._damaged(start + at, f"a batch of length {length}")
+            if at + LENGTH_END + length > len(data):
+                return at, base_offset
+            at += LENGTH_END + length
+        return at, None
+
+    def _verify(self, data: bytes, start: int) -> None:
+        """Raises DiskError unless `data`, read at `start`, is batches as they were written."""
+        end = 0
+        try:
+            for position, header in batches(data):
+                if not crc_matches(data, position, header):
+                    raise self._damaged(start + position, f"the batch at offset {header.base_offset} is damaged")
+                end = position + header.size_bytes
+        except MalformedError as error:
+            raise self._damaged(start + end, str(error)) from error
+        if end != len(data):
+            raise self._damaged(start + end, "a batch is cut short")
+        if start <= self._verified_to < start + end:
+            self._verified_to = start + end
+
+    def _damaged(self, position: int, what: str) -> DiskError:
+        return DiskError(f"{self.file.path}, position {position}: {what}")
+
+
+class TornError(DiskError):
+    """A failed append left bytes behind that could not be cut off."""
