@@ -6,14 +6,13 @@ import asyncio
 import struct
 from contextlib import suppress
 from itertools import count
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self
 
 from tidings.wire.codec import decode, encode_bytes
 from tidings.wire.message import Message
 from tidings.wire.messages.headers import RequestHeader
 from tidings.wire.primitives import tagged_fields
 
-M = TypeVar("M", bound=Message)
 TIMEOUT_S = 10
 
 
@@ -90,7 +89,7 @@ class Pending:
             _, pos = tagged_fields(frame, pos)
         message, end = decode(response, self.version, frame, pos)
         assert end == len(frame)
-        return cast("Message", message)
+        return message
 
 
 def request_frame(request: Message, version: int, correlation_id: int, client_id: str | None = "test") -> bytes:

@@ -41,6 +41,7 @@ class Stage:
             apis={},
             scratch=bytearray(1 << 16),
             connections=set(),
+            loop=asyncio.get_running_loop(),
         )
         self.seen: list[Message] = []
         self.address = ("", 0)
@@ -70,12 +71,10 @@ async def stage() -> AsyncIterator[Stage]:
     stage.answer(ListGroupsRequest, lambda _, __: EchoAnswer)
     yield stage
     for connection in list(stage.broker.connections):
-        connection.close()
+        connection.abort()
+        await connection.lost
     server.close()
     await server.wait_closed()
-    async with asyncio.timeout(10):
-        while stage.broker.connections:
-            await asyncio.sleep(0)
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -31,6 +31,7 @@ class Connection(asyncio.BufferedProtocol):
     """Speaks with one client. `broker.connections` holds it while it is open."""
 
     _transport: asyncio.Transport
+    lost: asyncio.Future[None]
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
@@ -41,8 +42,10 @@ class Connection(asyncio.BufferedProtocol):
         self._outgoing_bytes = 0
         self._client_reads = True
         self._reading = True
+        self._finishing = False
         self._open = False
-        self.was_active = True  # since whoever reaps idle connections last cleared it
+        self.lost = broker.loop.create_future()  # done when all is over
+        self.quiet_rounds = 0  # of whoever reaps idle connections, since it last said something
         self.peer = "?"
         self._client_host = "/?"
 
@@ -65,12 +68,13 @@ class Connection(asyncio.BufferedProtocol):
             if call.future is not None:
                 call.future.cancel()
         self._calls.clear()
+        self.lost.set_result(None)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._reader.buffer()
 
     def buffer_updated(self, count: int) -> None:
-        self.was_active = True
+        self.quiet_rounds = 0
         try:
             frames = self._reader.received(count)
         except MalformedError as error:
@@ -90,14 +94,24 @@ class Connection(asyncio.BufferedProtocol):
     # What the broker calls.
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether a reply is still due, or not yet taken by the client."""
-        return bool(self._calls) or not self._client_reads
+    def awaits_reply(self) -> bool:
+        return bool(self._calls)
+
+    def finish(self) -> None:
+        """Handle no further request, and close when the replies that are due have gone out."""
+        self._finishing = True
+        if not self._calls:
+            self.close()
 
     def close(self) -> None:
         """Send what is ready, and no more."""
         self._open = False
         self._transport.close()
+
+    def abort(self) -> None:
+        """Close, whatever is still to be sent."""
+        self._open = False
+        self._transport.abort()
 
     # Requests in, replies out.
 
@@ -124,7 +138,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._transport.resume_reading()
 
     def _may_handle(self, frame: memoryview) -> bool:
-        if not (self._open and self._client_reads):
+        if self._finishing or not (self._open and self._client_reads):
             return False
         if not self._calls:
             return True
@@ -142,7 +156,9 @@ class Connection(asyncio.BufferedProtocol):
         except Exception as error:
             self._hang_up(error)
             return
-        if self._frames:
+        if self._finishing and not calls:
+            self.close()
+        elif self._frames:
             self._go_on()
 
     def _send(self, pieces: list[Buffer]) -> None:

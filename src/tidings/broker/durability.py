@@ -17,6 +17,9 @@ from tidings.log.sync import GroupCommit
 
 log = logging.getLogger(__name__)
 
+INLINE_SYNC_MS_MAX = 1.0
+"""While syncs take less than this, one that nobody shares is done on the event loop."""
+
 Done = Callable[[Exception | None], None]
 """Called once, on the event loop: with None when what was appended is safe, else with why it is not."""
 
@@ -30,8 +33,8 @@ class Durability(Protocol):
         """
         ...
 
-    def close(self) -> None:
-        """Returns when everything that was to be settled is. Its `done` calls still go through the event loop."""
+    async def close(self) -> None:
+        """Returns when all that was to be settled is, though some `done` may be called a moment later."""
         ...
 
 
@@ -45,7 +48,7 @@ class PageCache:
         self._long_polls.grew(partition, appended_bytes)
         done(None)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         pass
 
 
@@ -61,38 +64,34 @@ class Disk:
         self._loop = loop
         self._commit = GroupCommit(loop.call_soon_threadsafe)
         self._unsent: list[tuple[Partition, int, Done]] = []
-        self._in_worker = 0
 
     def settle(self, partition: Partition, appended_bytes: int, done: Done) -> None:
         if not self._unsent:
             self._loop.call_soon(self._send)  # after all else that came with the same look at the sockets
         self._unsent.append((partition, appended_bytes, done))
 
-    def close(self) -> None:
-        self._commit.close()
+    async def close(self) -> None:
+        self._send()
+        await asyncio.to_thread(self._commit.close)
 
     def _send(self) -> None:
         unsent, self._unsent = self._unsent, []
-        if len(unsent) == 1 and not self._in_worker and self._commit.is_fast:
+        commit = self._commit
+        if len(unsent) == 1 and commit.is_idle and commit.sync_ms < INLINE_SYNC_MS_MAX:
             self._sync_here(*unsent[0])
             return
         for partition, appended_bytes, done in unsent:
-            self._in_worker += 1
-            self._commit.request(partition, partial(self._on_synced, partition, appended_bytes, done))
+            commit.request(partition, partial(self._on_synced, partition, appended_bytes, done))
 
     def _sync_here(self, partition: Partition, appended_bytes: int, done: Done) -> None:
         try:
             self._commit.sync_inline(partition)
         except Exception as error:
-            self._settled(partition, appended_bytes, done, error)
+            self._on_synced(partition, appended_bytes, done, error)
         else:
-            self._settled(partition, appended_bytes, done, None)
+            self._on_synced(partition, appended_bytes, done, None)
 
     def _on_synced(self, partition: Partition, appended_bytes: int, done: Done, error: Exception | None) -> None:
-        self._in_worker -= 1
-        self._settled(partition, appended_bytes, done, error)
-
-    def _settled(self, partition: Partition, appended_bytes: int, done: Done, error: Exception | None) -> None:
         if error is None:
             self._long_polls.grew(partition, appended_bytes)
         else:

@@ -8,27 +8,26 @@ from tidings.log.partition import Partition
 from tidings.wire.error_codes import ApiError, ErrorCode
 
 if TYPE_CHECKING:
-    from tidings.broker.catalog import Catalog, Topic
+    from tidings.broker.catalog import Catalog
+    from tidings.broker.topic import Topic
+
+TopicKey = str | bytes
+"""A topic's name, or its id."""
 
 
-def find_topic(catalog: Catalog, key: str | bytes) -> Topic:
-    """By name or by id. Raises ApiError UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID."""
+def find_topic(catalog: Catalog, key: TopicKey) -> Topic:
+    """Raises ApiError UNKNOWN_TOPIC_OR_PARTITION or UNKNOWN_TOPIC_ID."""
     if isinstance(key, str):
-        topic = catalog.topics.get(key)
-        if topic is None:
-            raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"there is no topic {key!r}")
-    else:
-        topic = catalog.topic_by_id(key)
-        if topic is None:
-            raise ApiError(ErrorCode.UNKNOWN_TOPIC_ID, f"there is no topic with id {key.hex()}")
+        return catalog.topic(key)
+    topic = catalog.topic_by_id(key)
+    if topic is None:
+        raise ApiError(ErrorCode.UNKNOWN_TOPIC_ID, f"there is no topic with id {key.hex()}")
     return topic
 
 
-def find_partition(topic: Topic, index: int) -> Partition:
-    """Raises ApiError UNKNOWN_TOPIC_OR_PARTITION."""
-    if not 0 <= index < len(topic.partitions):
-        raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"topic {topic.name!r} has no partition {index}")
-    return topic.partitions[index]
+def find_partition(catalog: Catalog, key: TopicKey, index: int) -> Partition:
+    """Raises ApiError as `find_topic`, and KAFKA_STORAGE_ERROR for a partition that is offline."""
+    return catalog.partition(key if isinstance(key, str) else find_topic(catalog, key).name, index)
 
 
 def check_leader_epoch(partition: Partition, epoch: int) -> None:

@@ -1,30 +1,142 @@
-"""The composition root: opens the data folder, recovers, listens; and stops in the reverse order."""
+"""The composition root: take the port and the folder, recover, serve; and stop in the reverse order."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+import logging
+import os
+import secrets
+import socket
+from typing import TYPE_CHECKING
 
+from tidings.broker import handlers
+from tidings.broker.broker_configs import static_values
+from tidings.broker.catalog import Catalog
 from tidings.broker.clock import Clock, SystemClock
-from tidings.broker.config import BrokerConfig
+from tidings.broker.config import BrokerConfig, split_address
+from tidings.broker.connection import Connection
+from tidings.broker.data_folder import DataFolder
+from tidings.broker.durability import Disk, Durability, PageCache
+from tidings.broker.housekeeping import Housekeeping
+from tidings.broker.listener import listen
+from tidings.broker.long_polls import LongPolls
+from tidings.broker.sessions import FetchSessions
+from tidings.broker.settings import Settings
+from tidings.log.files import DiskFiles, Files
+from tidings.wire.frames import SCRATCH_BYTES
 
 if TYPE_CHECKING:
-    from tidings.broker.catalog import Catalog
-    from tidings.broker.durability import Durability
+    from tidings.broker.topic import Topic
+
+log = logging.getLogger(__name__)
+
+ANSWER_S_MAX = 0.2
+"""How long a stop waits for replies that are still due when everything is on the disk."""
+SEND_S_MAX = 5.0
+"""How long it waits for clients to take what was sent to them."""
 
 
 class Broker:
-    """One broker on one data folder. Handlers reach everything through it."""
+    """One broker on one data folder. Handlers reach everything through it; `open` makes it, `close` ends it."""
 
-    config: BrokerConfig
-    clock: Clock
     catalog: Catalog
-    durability: Durability
-    groups: Any  # runtime around the group coordinator
-    producer_ids: Any
-    cluster_id: str
+    folder: DataFolder
     address: tuple[str, int]
     """Host and port as clients are told them: `advertised`, or where we listen."""
 
-    def __init__(self, config: BrokerConfig, clock: Clock | None = None) -> None:
+    def __init__(self, config: BrokerConfig, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
         self.config = config
-        self.clock = clock or SystemClock()
+        self.clock = clock
+        self.loop = loop
+        self.apis = handlers.load()
+        self.connections: set[Connection] = set()
+        self.scratch = bytearray(SCRATCH_BYTES)  # where all connections receive, one after the other
+        self.long_polls = LongPolls(loop)
+        self.fetch_sessions = FetchSessions(config.fetch_sessions_max, lambda: 1 + secrets.randbelow(0x7FFFFFFF))
+        self.durability: Durability = (
+            PageCache(self.long_polls) if config.durability == "os" else Disk(self.long_polls, loop)
+        )
+        self._housekeeping = Housekeeping(self)
+        self._server: asyncio.Server | None = None
+
+    @classmethod
+    async def open(cls, config: BrokerConfig, *, clock: Clock | None = None, files: Files | None = None) -> Broker:
+        """Recover what is in the folder and serve.
+
+        Raises OperatorError if the port or the folder does not fit: then nothing was written.
+        """
+        broker = cls(config, clock or SystemClock(), asyncio.get_running_loop())
+        # The port first: from here on it is ours and clients queue, and where it is not, no folder was touched.
+        listener = listen(config.host, config.port)
+        try:
+            broker._open_folder(files or DiskFiles())
+            await broker._serve(listener)
+        except BaseException:
+            listener.close()
+            raise
+        return broker
+
+    @property
+    def cluster_id(self) -> str:
+        return self.folder.cluster_id
+
+    def _open_folder(self, files: Files) -> None:
+        config = self.config
+        path = os.path.abspath(config.data)
+        self.folder = DataFolder.open(files, path, node_id=config.node_id)
+        try:
+            settings = Settings(config.node_id, static_values(config, path))
+            self.catalog = Catalog(
+                files, path, settings, self.clock, node_id=config.node_id, clean=self.folder.was_clean
+            )
+        except BaseException:
+            self.folder.close(clean=False)
+            raise
+        self.catalog.deleted.append(self._forget_topic)
+
+    async def _serve(self, listener: socket.socket) -> None:
+        host, port = listener.getsockname()[:2]
+        self.address = (
+            (self.config.host, port) if self.config.advertised is None else split_address(self.config.advertised)
+        )
+        self._server = await self.loop.create_server(lambda: Connection(self), sock=listener)
+        self._housekeeping.start()
+        log.info("serving at %s:%d, data in %s", host, port, self.folder.path)
+
+    def _forget_topic(self, topic: Topic) -> None:
+        """Whoever waits for records of a topic that goes away is told that it did."""
+        for replica in topic.partitions:
+            if replica.log is not None:
+                self.long_polls.interrupt(replica.log)
+
+    async def close(self) -> None:
+        """Stop listening, answer who waits, close every log; then the next start trusts the folder."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._housekeeping.stop()
+        self.long_polls.close()
+        await self._hang_up()
+        await self._server.wait_closed()
+        self._server = None
+        clean = self.catalog.close()
+        self.folder.close(clean=clean)
+        log.info("stopped %s", "cleanly" if clean else "with faults: the next start checks every partition")
+
+    async def _hang_up(self) -> None:
+        """Close every connection: first those to whom nothing is due, last those who do not take what was sent."""
+        for connection in list(self.connections):
+            connection.finish()
+        await self.durability.close()
+        await self._all_lost(ANSWER_S_MAX)
+        for connection in list(self.connections):
+            if connection.awaits_reply:
+                connection.abort()  # for members of another process, say, which may not come
+        await self._all_lost(SEND_S_MAX)
+        for connection in list(self.connections):
+            connection.abort()
+        await self._all_lost(None)
+
+    async def _all_lost(self, timeout_s: float | None) -> None:
+        if self.connections:
+            await asyncio.wait([connection.lost for connection in self.connections], timeout=timeout_s)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from tidings.broker.lookup import TopicKey
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.fetch import FetchPartition, FetchRequest, PartitionData
 
@@ -20,9 +21,6 @@ SESSIONLESS = -1
 EPOCH_MAX = 0x7FFFFFFF
 EVICTION_AGE_MS_MIN = 120_000
 """A session this long unused makes room for a new one (Kafka: min.incremental.fetch.session.eviction.ms)."""
-
-TopicKey = str | bytes
-"""A topic's name or, since version 13, its id: a session keeps to one of them."""
 
 
 class Asked:

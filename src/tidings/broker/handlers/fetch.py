@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from tidings.broker.dispatch import Context, Reply, handles
 from tidings.broker.long_polls import LongPoll
-from tidings.broker.lookup import check_leader_epoch, find_partition, find_topic
+from tidings.broker.lookup import check_leader_epoch, find_partition
 from tidings.broker.sessions import Asked, FetchSession
 from tidings.errors import DiskError
 from tidings.log.partition import Partition
@@ -103,7 +103,7 @@ class _Fetch:
             self._found.append((asked, reply))
 
     def _read_partition(self, asked: Asked, data: FetchPartition, reply: PartitionData) -> None:
-        partition = find_partition(find_topic(self._broker.catalog, asked.topic), data.partition)
+        partition = find_partition(self._broker.catalog, asked.topic, data.partition)
         check_leader_epoch(partition, data.current_leader_epoch)
         self._partitions.append(partition)
         if data.last_fetched_epoch >= 0 and _diverges(partition, data, reply):

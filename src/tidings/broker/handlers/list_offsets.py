@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from tidings.broker.dispatch import Context, handles
-from tidings.broker.lookup import check_leader_epoch, find_partition, find_topic
+from tidings.broker.lookup import check_leader_epoch, find_partition
 from tidings.errors import DiskError
 from tidings.log.partition import Partition
 from tidings.wire.error_codes import ApiError, ErrorCode
@@ -57,7 +57,7 @@ def _answer(
             raise ApiError(ErrorCode.INVALID_REQUEST, "a partition may be asked for once")
         if asked.timestamp < 0 and context.api_version < SINCE.get(asked.timestamp, 1 << 15):
             raise ApiError(ErrorCode.UNSUPPORTED_VERSION, f"timestamp {asked.timestamp} means nothing in this version")
-        partition = find_partition(find_topic(context.broker.catalog, topic), asked.partition_index)
+        partition = find_partition(context.broker.catalog, topic, asked.partition_index)
         check_leader_epoch(partition, asked.current_leader_epoch)
         end = partition.last_stable_offset if request.isolation_level == READ_COMMITTED else partition.high_watermark
         reply.offset, reply.timestamp = _find(partition, asked.timestamp, end)

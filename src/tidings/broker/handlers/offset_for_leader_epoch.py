@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from tidings.broker.dispatch import Context, handles
-from tidings.broker.lookup import check_leader_epoch, find_partition, find_topic
+from tidings.broker.lookup import check_leader_epoch, find_partition
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.offset_for_leader_epoch import (
     EpochEndOffset,
@@ -33,7 +33,7 @@ def offset_for_leader_epoch(request: OffsetForLeaderEpochRequest, context: Conte
 def _answer(topic: str, asked: OffsetForLeaderPartition, context: Context) -> EpochEndOffset:
     reply = EpochEndOffset(partition=asked.partition, error_code=ErrorCode.NONE)
     try:
-        partition = find_partition(find_topic(context.broker.catalog, topic), asked.partition)
+        partition = find_partition(context.broker.catalog, topic, asked.partition)
         check_leader_epoch(partition, asked.current_leader_epoch)
         reply.leader_epoch, reply.end_offset = partition.epoch_end(asked.leader_epoch)
     except ApiError as error:

@@ -13,10 +13,12 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from tidings.broker.catalog import Topic
 from tidings.broker.dispatch import CloseConnection, Context, Reply, handles
-from tidings.broker.lookup import find_partition, find_topic
+from tidings.broker.lookup import find_topic
+from tidings.broker.topic import Topic
 from tidings.errors import DiskError
+from tidings.log.partition import Partition
+from tidings.wire.compression import Compression
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.produce import (
     BatchIndexAndErrorMessage,
@@ -28,12 +30,13 @@ from tidings.wire.messages.produce import (
     TopicProduceResponse,
 )
 from tidings.wire.primitives import Buffer, MalformedError
-from tidings.wire.records import Compression, read_header, records
+from tidings.wire.records import read_header, records
 
 TOPIC_IDS_SINCE = 13
 ZSTD_SINCE = 7
 ACKS_NONE = 0
 ACKS = (-1, 0, 1)
+ONE_BATCH = "there must be exactly one whole record batch for a partition"
 
 
 @handles(ProduceRequest, announced_since=0, pipelined=True)
@@ -81,7 +84,7 @@ class _Produce:
             if self._request.acks not in ACKS:
                 raise ApiError(ErrorCode.INVALID_REQUIRED_ACKS, f"acks is 0, 1 or -1, not {self._request.acks}")
             topic = find_topic(self._broker.catalog, data.name if self._version < TOPIC_IDS_SINCE else data.topic_id)
-            if topic.internal:
+            if topic.is_internal:
                 raise ApiError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{topic.name} is written by the broker alone")
         except ApiError as refused:
             error = refused
@@ -96,9 +99,9 @@ class _Produce:
 
     def _append(self, topic: Topic, data: PartitionProduceData, reply: PartitionProduceResponse) -> None:
         try:
-            partition = find_partition(topic, data.index)
+            partition = self._broker.catalog.partition(topic.name, data.index)
             batch = _one_batch(data.records)
-            self._check(topic, batch)
+            self._check(partition, batch)
             appended = partition.append(batch, now_ms=self._now_ms)
         except (ApiError, MalformedError, DiskError) as error:
             _refuse(reply, error)
@@ -109,18 +112,14 @@ class _Produce:
         self._unsettled += 1
         self._broker.durability.settle(partition, len(batch), partial(self._on_settled, reply))
 
-    def _check(self, topic: Topic, batch: memoryview | bytearray) -> None:
-        """What a client in particular may not write. The log checks the rest."""
+    def _check(self, partition: Partition, batch: memoryview | bytearray) -> None:
+        """What is for the API to refuse. The log checks the rest."""
         header = read_header(batch)
         if header.size_bytes != len(batch):
-            raise ApiError(ErrorCode.INVALID_RECORD, "there must be exactly one whole record batch per partition")
-        if header.is_control:
-            raise ApiError(ErrorCode.INVALID_RECORD, "control records are written by the broker alone")
-        if header.is_transactional or self._request.transactional_id is not None:
-            raise ApiError(ErrorCode.INVALID_TXN_STATE, "transactions are not supported")
-        if header.compression == Compression.ZSTD and self._version < ZSTD_SINCE:
+            raise ApiError(ErrorCode.INVALID_RECORD, ONE_BATCH)
+        if self._version < ZSTD_SINCE and header.compression == Compression.ZSTD:
             raise ApiError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce version 7")
-        if topic.is_compacted:
+        if partition.config.compacts:
             _check_keys(batch)
 
     def _on_settled(self, reply: PartitionProduceResponse, error: Exception | None) -> None:
@@ -141,7 +140,7 @@ class _Produce:
 
 def _one_batch(data: Buffer | None) -> memoryview | bytearray:
     if not data:
-        raise ApiError(ErrorCode.INVALID_RECORD, "there must be exactly one whole record batch per partition")
+        raise ApiError(ErrorCode.INVALID_RECORD, ONE_BATCH)
     return data if isinstance(data, memoryview | bytearray) else bytearray(data)
 
 
