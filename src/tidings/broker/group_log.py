@@ -1,0 +1,73 @@
+"""The log of the group coordinator, `__consumer_offsets-0`, and how it is kept short.
+
+It grows with every commit, while the state it stands for hardly does. When it is large beside the state, the state is
+written once more behind it, as records, in pieces between which others may append; once these are safe, the log begins
+with them (`delete_before`). A crash at any moment leaves either the whole log, or all that is needed of it: what is
+written again says what the coordinator knows at that moment, so it is never older than what stands before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tidings.coordination.outcome import Record
+from tidings.errors import DiskError
+from tidings.log.partition import Partition
+from tidings.wire.primitives import MalformedError
+from tidings.wire.records import batches, key_value_batch, records
+
+READ_BYTES = 1 << 20
+REWRITTEN_BYTES_MIN = 1 << 20
+"""A log shorter than this is read in a fraction of a second, and left as it is."""
+REWRITTEN_RATIO = 4
+"""Times the size of the state; at this ratio rewriting adds a third to what is written."""
+
+
+class GroupLog:
+    def __init__(self, partition: Partition) -> None:
+        self.partition = partition
+        self._bytes = 0  # from the log's beginning on
+        self._state_bytes = 0  # what the state took when it was last written
+
+    def read(self) -> Iterator[Record]:
+        """Every record there is. Raises DiskError if one cannot be read."""
+        partition = self.partition
+        offset = partition.log_start_offset
+        try:
+            while offset < partition.end_offset:
+                data = partition.read(offset, READ_BYTES, up_to=partition.end_offset)
+                if not data:
+                    raise DiskError(f"{partition.path} ends before offset {offset}")
+                for pos, header in batches(data):
+                    for record in records(data, pos):
+                        if record.offset >= offset and record.key is not None:
+                            yield record.key, record.value
+                    offset = header.last_offset + 1
+                    self._bytes += header.size_bytes
+        except MalformedError as error:
+            raise DiskError(f"{partition.path} cannot be read at offset {offset}: {error}") from error
+
+    def append(self, written: Sequence[Record], now_ms: int) -> int:
+        """Write the records as one batch, there whole or not at all; its size. Raises ApiError, DiskError."""
+        batch = key_value_batch(written, now_ms)
+        self.partition.append(batch, now_ms=now_ms, check_sequences=False)
+        self._bytes += len(batch)
+        return len(batch)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is time to write the state anew."""
+        return self._bytes > max(REWRITTEN_BYTES_MIN, REWRITTEN_RATIO * self._state_bytes)
+
+    def mark(self) -> tuple[int, int]:
+        """Where the log would begin if the state were written from here on."""
+        return self.partition.end_offset, self._bytes
+
+    def begin_at(self, mark: tuple[int, int]) -> None:
+        """What stands before `mark` is no longer needed. Blocks until that is on the disk. Raises DiskError."""
+        offset, bytes_before = mark
+        self.partition.delete_before(offset)
+        self._bytes -= bytes_before
+
+    def state_written(self, state_bytes: int) -> None:
+        self._state_bytes = state_bytes

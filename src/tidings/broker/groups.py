@@ -1,0 +1,55 @@
+"""Puts the group coordinator together with what this broker has: its catalog, its clock, its disk."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+
+from tidings.broker.catalog import Catalog
+from tidings.broker.clock import Clock
+from tidings.broker.durability import Durability
+from tidings.broker.runtime import GroupRuntime
+from tidings.broker.topic import Topic
+from tidings.broker.topic_names import GROUP_OFFSETS
+from tidings.coordination.groups.config import GroupConfig
+from tidings.coordination.groups.coordinator import GroupCoordinator
+from tidings.wire.error_codes import ApiError
+from tidings.wire.message import NULL_UUID
+
+
+class CatalogTopics:
+    """The catalog as the coordinator sees it."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def partition_count(self, name: str) -> int:
+        topic = self._catalog.topics.get(name)
+        return 0 if topic is None else len(topic.partitions)
+
+    def topic_id(self, name: str) -> bytes:
+        topic = self._catalog.topics.get(name)
+        return NULL_UUID if topic is None else topic.id
+
+    def topic_name(self, topic_id: bytes) -> str | None:
+        topic = self._catalog.topic_by_id(topic_id)
+        return None if topic is None else topic.name
+
+
+async def open_groups(
+    catalog: Catalog, durability: Durability, clock: Clock, config: GroupConfig | None = None
+) -> GroupRuntime:
+    """The coordinator, with all that is in its log. Without one yet, it is made now."""
+    coordinator = GroupCoordinator(
+        config=config or GroupConfig(), new_id=lambda: str(uuid.uuid4()), topics=CatalogTopics(catalog)
+    )
+    groups = GroupRuntime(coordinator, durability, clock)
+    with suppress(ApiError):  # if it cannot be made, it cannot be found either, and `start` says so
+        await catalog.group_offsets()
+    groups.start(lambda: catalog.partition(GROUP_OFFSETS, 0))
+
+    def forget(topic: Topic) -> None:
+        groups.topics_deleted([topic.name])
+
+    catalog.deleted.append(forget)
+    return groups

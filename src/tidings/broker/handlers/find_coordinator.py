@@ -1,0 +1,53 @@
+"""FindCoordinator: who looks after this group, or this transactional id? With one broker: we do.
+
+v1 asks by type of key (0 group, 1 transaction, since v6 2 share, KIP-932), v4 for several keys at once.
+Share groups are not there yet, and refused as Kafka refuses a type it does not know. While our own log of groups cannot
+be used, clients are told to ask again later, so that they do not go round in circles.
+"""
+
+from __future__ import annotations
+
+from tidings.broker.dispatch import Context, handles
+from tidings.wire.error_codes import ErrorCode
+from tidings.wire.messages.find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
+
+GROUP = 0
+TRANSACTION = 1
+SEVERAL_KEYS_SINCE = 4
+NOBODY = -1
+
+
+@handles(FindCoordinatorRequest)
+def find_coordinator(request: FindCoordinatorRequest, context: Context) -> FindCoordinatorResponse:
+    if context.api_version >= SEVERAL_KEYS_SINCE:
+        found = [_find(key, request.key_type, context) for key in request.coordinator_keys]
+        return FindCoordinatorResponse(coordinators=found)
+    one = _find(request.key, request.key_type, context)
+    return FindCoordinatorResponse(
+        error_code=one.error_code,
+        error_message=one.error_message,
+        node_id=one.node_id,
+        host=one.host,
+        port=one.port,
+    )
+
+
+def _find(key: str, key_type: int, context: Context) -> Coordinator:
+    broker = context.broker
+    if key_type not in (GROUP, TRANSACTION):
+        return _nobody(key, ErrorCode.INVALID_REQUEST, f"there is no coordinator for keys of type {key_type} here")
+    if key_type == GROUP and not broker.groups.is_available:
+        return _nobody(key, ErrorCode.COORDINATOR_NOT_AVAILABLE, "the log of consumer groups cannot be used")
+    host, port = broker.address
+    return Coordinator(
+        key=key,
+        node_id=broker.config.node_id,
+        host=host,
+        port=port,
+        error_code=ErrorCode.NONE,
+        error_message=None,
+    )
+
+
+def _nobody(key: str, code: ErrorCode, message: str) -> Coordinator:
+    return Coordinator(key=key, node_id=NOBODY, host="", port=NOBODY, error_code=code, error_message=message)

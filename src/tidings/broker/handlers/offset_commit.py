@@ -1,0 +1,18 @@
+"""OffsetCommit: answered when the offsets are safe; until then more commits may follow, and share the sync.
+
+See `coordination.groups.offset_commit`.
+"""
+
+from __future__ import annotations
+
+from asyncio import Future
+
+from tidings.broker.dispatch import Context, handles
+from tidings.wire.message import Message
+from tidings.wire.messages.offset_commit import OffsetCommitRequest
+
+
+@handles(OffsetCommitRequest, pipelined=True)
+def offset_commit(request: OffsetCommitRequest, context: Context) -> Future[Message]:
+    groups = context.broker.groups
+    return groups.ask(groups.coordinator.commit_offsets, request, context)

@@ -1,0 +1,15 @@
+"""OffsetDelete. See `coordination.groups.offset_delete`."""
+
+from __future__ import annotations
+
+from asyncio import Future
+
+from tidings.broker.dispatch import Context, handles
+from tidings.wire.message import Message
+from tidings.wire.messages.offset_delete import OffsetDeleteRequest
+
+
+@handles(OffsetDeleteRequest)
+def offset_delete(request: OffsetDeleteRequest, context: Context) -> Future[Message]:
+    groups = context.broker.groups
+    return groups.ask(groups.coordinator.delete_offsets, request, context)

@@ -1,0 +1,261 @@
+"""Runs the group coordinator: asks it, appends what it decides, replays that, and releases replies when all is safe.
+
+The order of things is `coordination.outcome`'s contract. Requests that come while a sync is under way are decided,
+appended and replayed at once, and share the next sync.
+
+A disk that fails takes the coordinator offline, not the broker: every request is refused with
+COORDINATOR_NOT_AVAILABLE, which clients retry, until a restart reads the log again. A disk that is merely full refuses
+what would be written, and goes on when there is room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+from tidings.broker.clock import Clock
+from tidings.broker.dispatch import Context
+from tidings.broker.durability import Durability
+from tidings.broker.group_log import GroupLog
+from tidings.coordination.groups.coordinator import GroupCoordinator
+from tidings.coordination.groups.refusals import refusal
+from tidings.coordination.outcome import ClientInfo, Now, Outcome, Ticket
+from tidings.errors import DiskError
+from tidings.log.partition import Partition
+from tidings.wire.error_codes import ApiError, ErrorCode
+from tidings.wire.message import Message
+
+log = logging.getLogger(__name__)
+
+STALL_MS = 1000
+"""When the loop is this late, it was we who stood still. Members get as long to be heard before any is given up."""
+PIECE_RECORDS = 500
+"""How much of the state is written at a time while requests wait."""
+
+R = TypeVar("R", bound=Message)
+Decide = Callable[[R, ClientInfo, Now, Ticket], Outcome]
+
+
+class Asked:
+    """A request that waits for its reply: what the coordinator knows as a ticket."""
+
+    __slots__ = ("api_version", "future", "request")
+
+    def __init__(self, request: Message, api_version: int, future: asyncio.Future[Message]) -> None:
+        self.request = request
+        self.api_version = api_version
+        self.future = future
+
+    def answer(self, message: Message) -> None:
+        if not self.future.done():  # its connection may be gone
+            self.future.set_result(message)
+
+    def refuse(self, code: ErrorCode) -> None:
+        self.answer(refusal(self.request, code, self.api_version))
+
+
+class GroupRuntime:
+    """The coordinator and its log, on the event loop. `coordinator`'s methods are what `ask` takes."""
+
+    def __init__(self, coordinator: GroupCoordinator, durability: Durability, clock: Clock) -> None:
+        self.coordinator = coordinator
+        self._durability = durability
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._log: GroupLog | None = None
+        self._open: set[Asked] = set()
+        self._appended = 0
+        self._safe = 0
+        self._unsafe: deque[tuple[int, list[tuple[Ticket, Message]]]] = deque()
+        """Replies, and up to which append they may know of."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline_ms: int | None = None
+        self._rewriting: asyncio.Task[None] | None = None
+
+    def start(self, find_partition: Callable[[], Partition]) -> None:
+        """Replay the log and begin. If it cannot be read, say so, and refuse requests until the next start."""
+        try:
+            found = GroupLog(find_partition())
+            for key, value in found.read():
+                self.coordinator.replay(key, value)
+        except (ApiError, DiskError) as error:
+            log.error("consumer groups are unavailable: their log cannot be read: %s", error)
+            return
+        self._log = found
+        self._run(self.coordinator.start(self._now()))
+        self._set_timer()
+
+    @property
+    def is_available(self) -> bool:
+        return self._log is not None
+
+    async def close(self) -> None:
+        """Take no more requests, and answer those that wait for other members. To be called before the log closes."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._log = None
+        decided = {ticket for _, replies in self._unsafe for ticket, _ in replies}
+        for asked in self._open - decided:
+            asked.refuse(ErrorCode.NOT_COORDINATOR)
+        if self._rewriting is not None:
+            await self._rewriting
+
+    def ask(
+        self, decide: Decide[R], request: R, context: Context, *, shows_nothing_recorded: bool = False
+    ) -> asyncio.Future[Message]:
+        """Have the coordinator decide on `request`; the reply, once all it may know of is safe.
+
+        `shows_nothing_recorded` lets it go at once: then a slow disk does not delay it.
+        """
+        asked = Asked(request, context.api_version, self._loop.create_future())
+        if self._log is None:
+            asked.refuse(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+            return asked.future
+        self._open.add(asked)
+        client = ClientInfo(context.client_id or "", context.client_host, context.api_version)
+        try:
+            outcome = decide(request, client, self._now(), asked)
+        except BaseException:
+            self._open.discard(asked)
+            raise
+        self._run(outcome, at_once=shows_nothing_recorded)
+        self._set_timer()
+        return asked.future
+
+    def topics_deleted(self, names: Iterable[str]) -> None:
+        """What was committed for these topics is forgotten."""
+        if self._log is not None:
+            self._run(self.coordinator.topics_deleted(names))
+
+    # Outcomes.
+
+    def _run(self, outcome: Outcome, *, at_once: bool = False) -> None:
+        if outcome.records and not self._append(outcome):
+            for ticket, _ in outcome.replies:
+                self._asked(ticket).refuse(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        elif at_once or self._safe == self._appended:
+            self._release(outcome.replies)
+        elif outcome.replies:
+            self._unsafe.append((self._appended, outcome.replies))
+
+    def _append(self, outcome: Outcome) -> bool:
+        """Whether the records are in the log and replayed; they become safe later."""
+        if self._log is None:
+            return False
+        try:
+            size_bytes = self._log.append(outcome.records, self._clock.now_ms())
+        except (ApiError, DiskError) as error:
+            log.error("a decision of the group coordinator could not be written: %s", error)
+            return False
+        for key, value in outcome.records:
+            self.coordinator.replay(key, value)
+        self._settle(self._log.partition, size_bytes)
+        if self._log is not None and self._log.is_long and self._rewriting is None:
+            self._rewriting = self._loop.create_task(self._rewrite(self._log))
+        return True
+
+    def _settle(self, partition: Partition, size_bytes: int) -> None:
+        self._appended += 1
+        self._durability.settle(partition, size_bytes, partial(self._settled, self._appended))
+
+    def _settled(self, count: int, error: Exception | None) -> None:
+        """The first `count` appends are safe, or will never be known to be."""
+        if error is not None:
+            self._fail(error)
+            return
+        self._safe = max(self._safe, count)
+        while self._unsafe and self._unsafe[0][0] <= self._safe:
+            self._release(self._unsafe.popleft()[1])
+
+    def _release(self, replies: list[tuple[Ticket, Message]]) -> None:
+        for ticket, message in replies:
+            self._asked(ticket).answer(message)
+
+    def _asked(self, ticket: Ticket) -> Asked:
+        assert isinstance(ticket, Asked)
+        self._open.discard(ticket)
+        return ticket
+
+    def _fail(self, error: Exception) -> None:
+        """What was decided lately may be on the disk or not: nothing can be said before the log is read anew."""
+        if self._log is not None:
+            log.error("consumer groups are unavailable until the next start: their log failed: %s", error)
+        self._log = None
+        self._unsafe.clear()
+        for asked in self._open:
+            asked.refuse(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        self._open.clear()
+
+    # Time.
+
+    def _now(self) -> Now:
+        return Now(self._clock.monotonic_ms(), self._clock.now_ms())
+
+    def _set_timer(self) -> None:
+        deadline_ms = self.coordinator.next_deadline_ms()
+        if deadline_ms == self._deadline_ms:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._deadline_ms, self._timer = deadline_ms, None
+        if deadline_ms is not None:
+            wait_ms = max(deadline_ms - self._clock.monotonic_ms(), 0)
+            self._timer = self._loop.call_later(wait_ms / 1000, self._on_timer, deadline_ms)
+
+    def _on_timer(self, deadline_ms: int) -> None:
+        late_ms = self._clock.monotonic_ms() - deadline_ms
+        if late_ms > STALL_MS:
+            log.warning("the event loop stood still for %d ms; members have %d ms to be heard", late_ms, STALL_MS)
+            self._timer = self._loop.call_later(STALL_MS / 1000, self._tick)
+        else:
+            self._tick()
+
+    def _tick(self) -> None:
+        self._deadline_ms = self._timer = None
+        if self._log is None:
+            return
+        for outcome in self.coordinator.tick(self._now()):
+            self._run(outcome)
+        self._set_timer()
+
+    # The log's length.
+
+    async def _rewrite(self, group_log: GroupLog) -> None:
+        mark = group_log.mark()
+        state_bytes = 0
+        state = self.coordinator.snapshot()
+        try:
+            while piece := list(islice(state, PIECE_RECORDS)):
+                if self._log is not group_log:
+                    return  # stopped, or failed: the whole log is still there
+                size_bytes = group_log.append(piece, self._clock.now_ms())
+                state_bytes += size_bytes
+                self._settle(group_log.partition, size_bytes)
+                await asyncio.sleep(0)
+            await self._all_safe(group_log.partition)
+            await asyncio.to_thread(group_log.begin_at, mark)
+            group_log.state_written(state_bytes)
+        except (ApiError, DiskError) as error:
+            log.warning("the log of consumer groups could not be shortened: %s", error)
+        finally:
+            self._rewriting = None
+
+    async def _all_safe(self, partition: Partition) -> None:
+        """Wait until what was appended so far is safe. Raises DiskError if it never will be."""
+        safe = self._loop.create_future()
+        self._durability.settle(partition, 0, partial(_settle_future, safe))
+        await safe
+
+
+def _settle_future(future: asyncio.Future[None], error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(DiskError(str(error)))
