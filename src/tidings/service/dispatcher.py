@@ -1,0 +1,278 @@
+"""Order and concurrency: records of one key one after the other, different keys side by side.
+
+Each key that has work is a lane. Lanes with something to do wait in one queue; up to `workers` tasks take turns with
+them, one record a turn. A record that must be tried again later parks its lane, and nothing else.
+
+Nothing here awaits between looking at its state and changing it, so there are no locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Any
+
+from tidings.service.clock import Clock
+from tidings.service.progress import Progress
+from tidings.service.transports.base import Place, Received
+
+log = logging.getLogger("tidings.service")
+
+IN_HAND_MAX = 4096
+"""Records taken in and not finished, before no more are asked for."""
+PARKED_MAX = 65_536
+"""Records behind a failing one of their key that may wait in memory before no more are asked for."""
+TURNS_IN_A_ROW = 16
+"""How many records a worker handles before it lets the event loop look around."""
+
+
+Key = tuple[Place, bytes | int]
+"""Where a record is from and its key; its offset stands in for a key it does not have."""
+
+
+class InHand:
+    """A record that was taken in, until it is finished."""
+
+    __slots__ = ("attempts", "emitted", "over", "progress", "received", "route", "step", "unacknowledged")
+
+    def __init__(self, received: Received, route: Any, progress: Progress) -> None:
+        self.received = received
+        self.route = route
+        """What `Route` gave for it."""
+        self.progress = progress
+        self.attempts = 0
+        """How often the present handler has failed."""
+        self.step = 0
+        """Which of its handlers is next."""
+        self.emitted = 0
+        """How many events the present handler has emitted in this attempt."""
+        self.over = False
+        """Nothing more will be begun for it."""
+        self.unacknowledged = 0
+        """What it led to and the broker has not acknowledged yet."""
+
+
+class Lane:
+    """The records of one key, in order."""
+
+    __slots__ = ("items", "key", "parked", "running")
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self.items: deque[InHand] = deque()
+        self.running = False
+        """A worker has its first record."""
+        self.parked = False
+        """Its first record failed, and waits for its time."""
+
+
+Route = Callable[[Received], Any]
+"""What is to be done with a record; None when nobody here wants it."""
+
+Work = Callable[[InHand], Awaitable[float | None]]
+"""Does what there is to do for a record. Returns the seconds to wait before it should be tried again, or None when
+its successors may go on; it is finished when `finish` is called, then or later."""
+
+
+class Dispatcher:
+    def __init__(self, work: Work, route: Route, clock: Clock, workers: int) -> None:
+        self._work = work
+        self._route = route
+        self._clock = clock
+        self._workers_max = workers
+        self._workers: set[asyncio.Task[None]] = set()
+        self._progress: dict[Place, Progress] = {}
+        self._lanes: dict[Key, Lane] = {}
+        self._ready: deque[Lane] = deque()
+        self._in_hand = 0
+        self._parked = 0
+        self._changed: list[asyncio.Future[None]] = []
+        self._stopping = False
+        self._failed: BaseException | None = None
+
+    # Partitions come and go.
+
+    def assigned(self, places: Collection[Place]) -> None:
+        for place in places:
+            self._progress[place] = Progress()
+
+    async def revoked(self, places: Collection[Place]) -> dict[Place, int]:
+        """Finish what has begun in these partitions, forget the rest; returns the offsets to commit."""
+        leaving = self._leave(places)
+        while any(progress.unfinished for progress in leaving.values()) and self._failed is None:
+            await self._change()
+        return {place: offset for place, progress in leaving.items() if (offset := progress.take_commit()) is not None}
+
+    def lost(self, places: Collection[Place]) -> None:
+        self._leave(places)
+
+    def _leave(self, places: Collection[Place]) -> dict[Place, Progress]:
+        leaving = {place: progress for place in places if (progress := self._progress.pop(place, None)) is not None}
+        for progress in leaving.values():
+            progress.revoked = True
+        for lane in list(self._lanes.values()):
+            if lane.key[0] in leaving:
+                self._drop(lane)
+        return leaving
+
+    def _drop(self, lane: Lane) -> None:
+        """Forget the records of a lane that nobody has begun; whoever gets the partition reads them again."""
+        while len(lane.items) > lane.running:
+            item = lane.items.pop()
+            if lane.parked:
+                self._parked -= 1
+            item.progress.abandon(item.received.offset)
+            self._in_hand -= 1
+        if not lane.items:
+            self._lanes.pop(lane.key, None)
+        self._tell()
+
+    # Records come.
+
+    def accept(self, records: Iterable[Received]) -> None:
+        """Take records in. Those of partitions that are not ours any more are ignored."""
+        progress_of, lanes, ready, route_of = self._progress.get, self._lanes, self._ready, self._route
+        for received in records:
+            place = received[0], received[1]
+            progress = progress_of(place)
+            if progress is None:
+                continue
+            route = route_of(received)
+            if route is None:
+                progress.skip(received.offset)
+                continue
+            progress.begin(received.offset)
+            self._in_hand += 1
+            # Without a key there is no order to keep: such a record is a lane of its own.
+            key: Key = (place, received.offset if received.key is None else received.key)
+            lane = lanes.get(key)
+            if lane is None:
+                lane = lanes[key] = Lane(key)
+                ready.append(lane)
+            elif lane.parked:
+                self._parked += 1
+            lane.items.append(InHand(received, route, progress))
+        self._hire()
+
+    async def room(self) -> None:
+        """Wait until there is room for another batch. Raises what went wrong in the machinery, if anything did."""
+        while self._in_hand - self._parked >= IN_HAND_MAX or self._parked >= PARKED_MAX:
+            self._check()
+            await self._change()
+        self._check()
+
+    def finish(self, item: InHand) -> None:
+        """All that a record asked for is done, and safe."""
+        item.progress.finish(item.received.offset)
+        self._in_hand -= 1
+        if self._changed:
+            self._tell()
+
+    def take_commits(self) -> dict[Place, int]:
+        """The offsets that have moved since they were last taken."""
+        return {
+            place: offset
+            for place, progress in self._progress.items()
+            if (offset := progress.take_commit()) is not None
+        }
+
+    @property
+    def in_hand(self) -> int:
+        return self._in_hand
+
+    async def stop(self) -> None:
+        """Begin nothing more; return when what was begun is finished."""
+        self._stopping = True
+        for lane in list(self._lanes.values()):
+            self._drop(lane)
+        self._ready.clear()
+        while (self._in_hand or self._workers) and self._failed is None:
+            await self._change()
+
+    async def cancel(self) -> None:
+        """Give up what is still being handled."""
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    # Workers.
+
+    def _hire(self) -> None:
+        """One more worker, if there is something to do. It hires the next one itself, once it has begun: work that
+        never waits for anything is then done by the first, and costs no more tasks."""
+        if self._ready and len(self._workers) < self._workers_max and not self._stopping:
+            worker = asyncio.get_running_loop().create_task(self._run())
+            self._workers.add(worker)
+            worker.add_done_callback(self._left)
+
+    def _left(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        if not worker.cancelled() and (error := worker.exception()) is not None:
+            log.critical("a worker failed; this is a bug in Tidings", exc_info=error)
+            self._failed = error
+        self._tell()
+
+    async def _run(self) -> None:
+        self._hire()
+        ready, work, turns = self._ready, self._work, 0
+        while ready:
+            lane = ready.popleft()
+            if not lane.items:
+                continue  # dropped since
+            item = lane.items[0]
+            lane.running = True
+            wait_s = await work(item)
+            lane.running = False
+            if wait_s is not None and not self._stopping and not item.progress.revoked:
+                self._park(lane, wait_s)
+            else:
+                if wait_s is not None:
+                    self._abandon(item)
+                self._next(lane)
+            turns += 1
+            if turns % TURNS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+
+    def _next(self, lane: Lane) -> None:
+        lane.items.popleft()
+        if lane.items and not self._stopping:
+            self._ready.append(lane)
+        elif not lane.items:
+            del self._lanes[lane.key]
+
+    def _abandon(self, item: InHand) -> None:
+        item.progress.abandon(item.received.offset)
+        self._in_hand -= 1
+        self._tell()
+
+    def _park(self, lane: Lane, wait_s: float) -> None:
+        lane.parked = True
+        self._parked += len(lane.items)
+        self._clock.call_later(wait_s, lambda: self._unpark(lane))
+        self._tell()
+
+    def _unpark(self, lane: Lane) -> None:
+        if self._lanes.get(lane.key) is lane and lane.parked and lane.items:
+            lane.parked = False
+            self._parked -= len(lane.items)
+            self._ready.append(lane)
+            self._hire()
+
+    # Waiting for a change.
+
+    def _check(self) -> None:
+        if self._failed is not None:
+            raise self._failed
+
+    async def _change(self) -> None:
+        changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._changed.append(changed)
+        await changed
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, []
+        for waiting in changed:
+            if not waiting.done():
+                waiting.set_result(None)

@@ -1,0 +1,161 @@
+"""A service while it runs: its tables follow their streams, its handlers theirs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tidings.errors import TidingsError, UnavailableError
+from tidings.events.serdes import DecodeError
+from tidings.service.clock import Clock, sleep
+from tidings.service.connection import Connection
+from tidings.service.dead_letters import UNDECODABLE, dead_letter, dead_letter_spec
+from tidings.service.dispatcher import Dispatcher
+from tidings.service.handling import Handling, Routes
+from tidings.service.intake import Intake
+from tidings.service.outlet import Writer, send_and_wait
+from tidings.service.subscription import Handler
+from tidings.service.table import Table
+from tidings.service.transports.base import Received
+
+log = logging.getLogger("tidings.service")
+
+AGAIN_S = 1.0
+
+
+class Running:
+    def __init__(
+        self,
+        service: str,
+        connection: Connection,
+        writer: Writer,
+        handlers: Sequence[Handler],
+        tables: Collection[Table[Any]],
+        clock: Clock,
+        workers: int,
+    ) -> None:
+        self._service = service
+        self._connection = connection
+        self._writer = writer
+        self._handlers = handlers
+        self._tables = tables
+        self._clock = clock
+        self._workers = workers
+        self._ready = asyncio.Event()
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"tidings-{service}")
+        self._intake: Intake | None = None
+        self._following: list[asyncio.Task[None]] = []
+        self._main = asyncio.create_task(self._live(), name=f"tidings-{service}")
+
+    async def until_ready(self) -> None:
+        """Until the tables have caught up and the handlers have begun. Raises what prevents it for good."""
+        ready = asyncio.create_task(self._ready.wait())
+        try:
+            await asyncio.wait((ready, self._main), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
+        if self._main.done():
+            self._main.result()
+
+    async def until_failed(self) -> None:
+        """Returns when the service was stopped; raises what went wrong if it fell over."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(self._main)
+
+    async def _live(self) -> None:
+        if self._handlers or self._tables:
+            await self._ensure_streams()
+        caught_up = [self._follow(table) for table in self._tables]
+        work = [*self._following]
+        for event in caught_up:
+            await _first(event.wait(), work)
+        if self._handlers:
+            intake = self._intake = self._open_intake()
+            work.append(asyncio.create_task(intake.run()))
+        self._ready.set()
+        try:
+            await _first(asyncio.Event().wait(), work)
+        finally:
+            for task in work[len(self._following) :]:
+                task.cancel()
+
+    async def _ensure_streams(self) -> None:
+        streams = {declared.stream for handler in self._handlers for declared in (*handler.reads, *handler.emits)}
+        streams |= {table.declared.stream for table in self._tables}
+        told = False
+        while True:
+            try:
+                return await self._connection.streams.ensure(sorted(streams), [dead_letter_spec(self._service)])
+            except UnavailableError as error:
+                if not told:
+                    log.warning("%s waits for the broker: %s", self._service, error)
+                    told = True
+                await sleep(self._clock, AGAIN_S)
+
+    def _open_intake(self) -> Intake:
+        routes = Routes(self._handlers)
+        handling = Handling(
+            self._service,
+            routes,
+            self._writer,
+            self._connection.outlet,
+            self._clock,
+            random.random,
+            self._threads,
+        )
+        dispatcher = Dispatcher(handling, routes.find, self._clock, self._workers)
+        handling.finish = dispatcher.finish
+        return Intake(self._connection.transport, self._service, routes.streams, dispatcher, self._clock)
+
+    def _follow(self, table: Table[Any]) -> asyncio.Event:
+        caught_up = asyncio.Event()
+        self._following.append(asyncio.create_task(self._keep_following(table, caught_up)))
+        return caught_up
+
+    async def _keep_following(self, table: Table[Any], caught_up: asyncio.Event) -> None:
+        told = False
+        while True:
+            try:
+                await table.follow(self._connection.transport, self._undecodable, caught_up)
+            except UnavailableError as error:
+                if not told:
+                    log.warning("%s: %r waits for the broker: %s", self._service, table, error)
+                    told = True
+                await sleep(self._clock, AGAIN_S)
+
+    async def _undecodable(self, record: Received, error: DecodeError) -> None:
+        letter = dead_letter(self._service, record, UNDECODABLE, error, self._clock.now_ms())
+        outcome = await send_and_wait(self._connection.outlet.send, letter)
+        if isinstance(outcome, TidingsError):
+            log.critical(
+                "%s: a record of a table is undecodable, and its dead letter refused: %s", self._service, outcome
+            )
+
+    async def stop(self) -> None:
+        """Finish what is in hand, commit, flush, let go."""
+        self._main.cancel()
+        await asyncio.gather(self._main, return_exceptions=True)
+        if self._intake is not None:
+            await self._intake.stop()
+        for task in self._following:
+            task.cancel()
+        await asyncio.gather(*self._following, return_exceptions=True)
+        for table in self._tables:
+            table.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+async def _first(wanted: object, work: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for `wanted`, unless some of the `work`, which never ends of itself, fails before; then raise that."""
+    waiting = asyncio.ensure_future(wanted)  # type: ignore[call-overload]
+    try:
+        done, _ = await asyncio.wait((waiting, *work), return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        waiting.cancel()

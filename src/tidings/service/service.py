@@ -1,0 +1,305 @@
+"""Services: what users write.
+
+shipping = Service("shipping")
+customers = shipping.table(CustomerChanged)
+
+@shipping.on(retry=Retry(5, backoff="1s..5m"))
+async def dispatch(order: OrderReceived) -> OrderShipped:
+    ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import typing
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+from tidings.errors import DeclarationError
+from tidings.events.declaration import STREAM_NAME, EventType, event_type
+from tidings.events.position import Position
+from tidings.events.record import EventRecord
+from tidings.service.clock import Clock, SystemClock
+from tidings.service.connection import Connection, OpenTransport
+from tidings.service.dead_letters import dead_letters_of
+from tidings.service.handling import handled
+from tidings.service.outlet import Writer
+from tidings.service.retry import Retry
+from tidings.service.running import Running
+from tidings.service.subscription import Handler, Provide, read_handler
+from tidings.service.table import Table
+from tidings.service.transports.base import Transport
+from tidings.service.url import broker_url
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+WORKERS = 32
+EMIT_TIMEOUT_S = 10.0
+START_WAIT_S = 10.0
+"""How long a web application's start waits for its service; after that it serves, and the service goes on starting."""
+STATE_FOLDER = "tidings-state"
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a service reads, emits and keeps."""
+
+    service: str
+    reads: list[dict[str, Any]]
+    """`{"stream", "type", "handler", "attempts", "backoff", "emits": [type, …]}`"""
+    emits: list[dict[str, str]]
+    """`{"stream", "type"}`: what handlers declare, and what was emitted so far."""
+    keeps: list[dict[str, str]]
+    """`{"stream", "type"}`"""
+    dead_letters: str
+    commits: str
+
+
+class Service:
+    """One service. Its name is its consumer group, and the CloudEvents source of what it emits.
+
+    `workers` is how many events it handles at a time, each of another key. `url` is by default $TIDINGS_URL, and that
+    by default kafka://127.0.0.1:9092. `timeout_s` is how long `emit` waits for the broker. `transport` and `clock`
+    take the places of Kafka and of time in tests.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        url: str | None = None,
+        workers: int = WORKERS,
+        retry: Retry | None = None,
+        timeout_s: float = EMIT_TIMEOUT_S,
+        transport: OpenTransport | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if not STREAM_NAME.fullmatch(dead_letters_of(name)):
+            raise DeclarationError(f"{name!r} cannot name a service: letters, digits, '.', '_' and '-', 236 at most")
+        if workers < 1:
+            raise DeclarationError(f"Service({name!r}, workers={workers}): there is at least one worker")
+        self.name = name
+        self.retry = retry or Retry()
+        self.handlers: list[Handler] = []
+        self._tables: dict[EventType[Any], Table[Any]] = {}
+        self._emitted: dict[EventType[Any], None] = {}
+        self._url = url
+        self._workers = workers
+        self._timeout_s = timeout_s
+        self._open_transport = transport or self._open_kafka
+        self._clock = clock or SystemClock()
+        self._writer = Writer(name, self._clock)
+        self._connection: Connection | None = None
+        self._running: Running | None = None
+        self._opening = threading.Lock()
+
+    # Declaring.
+
+    @overload
+    def on(self, handler: F, /) -> F: ...
+    @overload
+    def on(self, /, *, retry: Retry | None = None) -> Callable[[F], F]: ...
+    def on(self, handler: F | None = None, /, *, retry: Retry | None = None) -> F | Callable[[F], F]:
+        """Declare a handler: `@service.on`, or `@service.on(retry=Retry(5, backoff="1s..5m"))`.
+
+        Its hints say the rest (see `subscription`). Raises DeclarationError.
+        """
+        if handler is not None:
+            self._add_handler(handler, retry, sys._getframe(1).f_locals)
+            return handler
+
+        def declare(handler: F) -> F:
+            self._add_handler(handler, retry, sys._getframe(1).f_locals)
+            return handler
+
+        return declare
+
+    def _add_handler(self, function: Callable[..., Any], retry: Retry | None, names: Mapping[str, Any]) -> None:
+        handler = read_handler(function, retry or self.retry, self._provider_of, names)
+        if any(other.name == handler.name for other in self.handlers):
+            raise DeclarationError(f"{self.name} has a handler {handler.name} already")
+        self.handlers.append(handler)
+
+    def _provider_of(self, hint: Any) -> Provide | None:
+        origin = typing.get_origin(hint) or hint
+        if origin is EventRecord:
+            return lambda record: record
+        if origin is Table and typing.get_args(hint):
+            table = self.table(typing.get_args(hint)[0])
+            return lambda record: table
+        return None
+
+    def table(self, cls: type[T]) -> Table[T]:
+        """A local replica of the latest event of each key; the same one for the same type. Raises DeclarationError."""
+        declared = event_type(cls)
+        if declared not in self._tables:
+            self._tables[declared] = Table(declared, self._state_folder)
+        return self._tables[declared]
+
+    def _state_folder(self) -> Path:
+        return Path(os.environ.get("TIDINGS_STATE") or STATE_FOLDER) / self.name
+
+    def describe(self) -> Description:
+        """What it reads, emits and keeps."""
+        emits = dict.fromkeys((*(one for handler in self.handlers for one in handler.emits), *self._emitted))
+        return Description(
+            service=self.name,
+            reads=[
+                {
+                    **_named(declared),
+                    "handler": handler.name,
+                    "attempts": handler.retry.attempts,
+                    "backoff": handler.retry.backoff,
+                    "emits": [emitted.name for emitted in handler.emits],
+                }
+                for handler in self.handlers
+                for declared in handler.reads
+            ],
+            emits=[_named(declared) for declared in emits],
+            keeps=[_named(declared) for declared in self._tables],
+            dead_letters=dead_letters_of(self.name),
+            commits="at least once",
+        )
+
+    # Emitting.
+
+    async def emit(self, event: object) -> Position:
+        """Write an event to its stream; returns where it stands once the broker has acknowledged it.
+
+        What is known of the request or the event being answered goes with it. Raises DeclarationError for what is no
+        event, EncodeError for one that cannot be written, RefusedError for one the broker will not take, and
+        NotSentError (an UnavailableError) when it does not acknowledge in time.
+        """
+        send = self._sending(event)
+        connection = self._connect()
+        if connection.loop is asyncio.get_running_loop():
+            return await send(connection)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(send(connection), connection.loop))
+
+    def emit_sync(self, event: object) -> Position:
+        """`emit` for code that is not async: in a sync handler, in a thread, in a script."""
+        send = self._sending(event)
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is not None:
+            raise RuntimeError("emit_sync would stop the event loop: write await emit(...)")
+        connection = self._connect_in_background()
+        return asyncio.run_coroutine_threadsafe(send(connection), connection.loop).result()
+
+    def _sending(self, event: object) -> Callable[[Connection], Coroutine[Any, Any, Position]]:
+        """What is left to do for an event: its record must be made here and now, where its context is."""
+        declared = event_type(type(event))
+        self._emitted[declared] = None
+        current = handled.get()
+        event_id = current.next_id() if current is not None else None
+        patiently = current is not None and current.service == self.name and self._running is not None
+        record = self._writer.outgoing(declared, event, event_id)
+
+        def send(connection: Connection) -> Coroutine[Any, Any, Position]:
+            return connection.emit_patiently(event, record) if patiently else connection.emit(event, record)
+
+        return send
+
+    def _connect(self) -> Connection:
+        """The open connection, or a new one on the running loop."""
+        connection = self._connection
+        if connection is None or connection.loop.is_closed():
+            connection = self._connection = Connection(self._open_transport, self._clock, self._timeout_s)
+        return connection
+
+    def _connect_in_background(self) -> Connection:
+        """The open connection, or a new one on a loop of its own, in a thread of its own."""
+        with self._opening:
+            if self._connection is None or self._connection.loop.is_closed():
+                loop = asyncio.new_event_loop()
+                threading.Thread(target=loop.run_forever, name=f"tidings-{self.name}-emit", daemon=True).start()
+
+                async def connect() -> Connection:
+                    return self._connect()
+
+                return asyncio.run_coroutine_threadsafe(connect(), loop).result()
+            return self._connection
+
+    # Running.
+
+    async def start(self, *, wait_s: float | None = None) -> None:
+        """Start tables and handlers; returns when tables have caught up and handlers have begun, after `wait_s` at the
+        latest: it goes on starting then. Raises what prevents it for good (OperatorError, DiskError)."""
+        if self._running is not None:
+            raise DeclarationError(f"{self.name} runs already")
+        await self._close_connection()
+        tables = list(self._tables.values())
+        connection = self._connect()
+        self._running = Running(self.name, connection, self._writer, self.handlers, tables, self._clock, self._workers)
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._running.until_ready()
+        except TimeoutError:
+            pass
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop reading, finish what is in hand, commit it, and flush what was emitted."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.stop()
+        await self._close_connection()
+
+    async def until_failed(self) -> None:
+        """Returns once it is stopped; raises what it fell over."""
+        if self._running is not None:
+            await self._running.until_failed()
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
+        """For ASGI applications: `FastAPI(lifespan=orders.lifespan)` runs the service with the application."""
+        await self.start(wait_s=START_WAIT_S)
+        try:
+            yield
+        finally:
+            await self.stop()
+
+    async def __aenter__(self) -> Service:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
+
+    def run(self) -> None:
+        """Run until SIGINT or SIGTERM."""
+        from tidings.service.runner import run
+
+        run([self])
+
+    async def _close_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None or connection.loop.is_closed():
+            return
+        if connection.loop is asyncio.get_running_loop():
+            await connection.close()
+        else:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(connection.close(), connection.loop))
+
+    def _open_kafka(self) -> Transport:
+        from tidings.service.transports.kafka import KafkaTransport
+
+        return KafkaTransport(broker_url(self._url), client_id=self.name)
+
+    def __repr__(self) -> str:
+        return f"<Service {self.name}>"
+
+
+def _named(declared: EventType[Any]) -> dict[str, str]:
+    return {"stream": declared.stream, "type": declared.name}

@@ -1,0 +1,144 @@
+"""Kafka, or whatever speaks its protocol, through librdkafka (confluent-kafka).
+
+librdkafka has threads of its own and calls back on the thread that polls. A producer and a consumer here have one such
+thread each; what happens there crosses to the event loop in batches, by one wake-up each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from tidings.service.transports.base import Owner, StreamSpec, StreamState
+from tidings.service.transports.kafka_consumer import KafkaGroupConsumer, KafkaReader
+from tidings.service.transports.kafka_errors import Outage, translate, translated
+from tidings.service.transports.kafka_producer import KafkaProducer
+from tidings.service.url import bootstrap_servers
+
+librdkafka_log = logging.getLogger("tidings.librdkafka")
+"""librdkafka's own log repeats itself while a broker is away. Set this logger's level to read it."""
+librdkafka_log.setLevel(logging.CRITICAL)
+
+ADMIN_TIMEOUT_S = 10.0
+SEEN_AGAIN_S = 0.02
+
+
+_FETCHING = {
+    "fetch.wait.max.ms": 500,
+    "fetch.queue.backoff.ms": 20,
+    "queued.max.messages.kbytes": 16_384,
+    "topic.metadata.refresh.interval.ms": 30_000,
+}
+
+
+class KafkaTransport:
+    def __init__(self, url: str, client_id: str) -> None:
+        self._servers = bootstrap_servers(url)
+        self._client_id = client_id
+        self._loop = asyncio.get_running_loop()
+        self._admin_client: AdminClient | None = None
+        self._outage = Outage(self._servers)
+
+    def _config(self, **settings: Any) -> dict[str, Any]:
+        return {
+            "bootstrap.servers": self._servers,
+            "client.id": self._client_id,
+            "error_cb": self._outage.error,
+            "logger": librdkafka_log,
+            "socket.nagle.disable": True,
+            "reconnect.backoff.ms": 50,
+            "reconnect.backoff.max.ms": 1000,
+            **settings,
+        }
+
+    def producer(self, timeout_s: float | None) -> KafkaProducer:
+        return KafkaProducer(
+            self._config(
+                **{
+                    "enable.idempotence": True,
+                    "acks": "all",
+                    "partitioner": "murmur2_random",
+                    "linger.ms": 2,
+                    "message.timeout.ms": 0 if timeout_s is None else max(1, round(timeout_s * 1000)),
+                }
+            ),
+            self._loop,
+            self._outage,
+        )
+
+    def consumer(self, group: str, streams: Collection[str], owner: Owner) -> KafkaGroupConsumer:
+        config = self._config(
+            **{
+                "group.id": group,
+                "partition.assignment.strategy": "cooperative-sticky",
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "session.timeout.ms": 10_000,
+                "heartbeat.interval.ms": 2_000,
+                **_FETCHING,
+            }
+        )
+        return KafkaGroupConsumer(config, streams, owner, self._loop, self._outage)
+
+    def reader(self, stream: str, offsets: Mapping[int, int]) -> KafkaReader:
+        config = self._config(
+            **{
+                "group.id": f"{self._client_id}.tables",  # required by librdkafka, never joined
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                **_FETCHING,
+            }
+        )
+        return KafkaReader(config, {(stream, partition): offset for partition, offset in offsets.items()}, self._loop)
+
+    # Administration.
+
+    @property
+    def _admin(self) -> AdminClient:
+        if self._admin_client is None:
+            self._admin_client = AdminClient(self._config())
+        return self._admin_client
+
+    async def ensure_streams(self, streams: Sequence[StreamSpec]) -> None:
+        existing = await asyncio.to_thread(translated, self._list_topics)
+        missing = [spec for spec in streams if spec.name not in existing]
+        if not missing:
+            return
+        topics = [NewTopic(spec.name, spec.partitions, -1, config=dict(spec.configs)) for spec in missing]
+        for created in self._admin.create_topics(topics, request_timeout=ADMIN_TIMEOUT_S).values():
+            try:
+                await asyncio.wrap_future(created)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise translate(error.args[0]) from error
+        while not existing.issuperset(spec.name for spec in missing):  # a new topic takes a moment to be seen
+            await asyncio.sleep(SEEN_AGAIN_S)
+            existing = await asyncio.to_thread(translated, self._list_topics)
+
+    def _list_topics(self) -> set[str]:
+        return set(self._admin.list_topics(timeout=ADMIN_TIMEOUT_S).topics)
+
+    async def stream_state(self, stream: str) -> StreamState:
+        described = self._admin.describe_topics(TopicCollection([stream]), request_timeout=ADMIN_TIMEOUT_S)[stream]
+        try:
+            topic = await asyncio.wrap_future(described)
+            places = [TopicPartition(stream, partition.id) for partition in topic.partitions]
+            begins = await self._offsets(places, OffsetSpec.earliest())
+            ends = await self._offsets(places, OffsetSpec.latest())
+        except KafkaException as error:
+            raise translate(error.args[0]) from error
+        return StreamState(str(topic.topic_id or ""), begins, ends)
+
+    async def _offsets(self, places: list[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
+        asked = self._admin.list_offsets(dict.fromkeys(places, spec), request_timeout=ADMIN_TIMEOUT_S)
+        return {place.partition: (await asyncio.wrap_future(found)).offset for place, found in asked.items()}
+
+    async def close(self) -> None:
+        self._admin_client = None
