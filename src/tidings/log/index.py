@@ -36,10 +36,10 @@ class OffsetIndex:
         entry = bisect_right(self.offsets, offset) - 1
         return self.positions[entry] if entry >= 0 else 0
 
-    def batch_start_before(self, position: int) -> int:
-        """The last known beginning of a batch that is not past `position`."""
+    def entry_at(self, position: int) -> tuple[int, int] | None:
+        """The last entry (offset, position) whose batch does not begin past `position`."""
         entry = bisect_right(self.positions, position) - 1
-        return self.positions[entry] if entry >= 0 else 0
+        return (self.offsets[entry], self.positions[entry]) if entry >= 0 else None
 
     def encode(self) -> bytes:
         entries = array("i", bytes(OFFSET_ENTRY_BYTES * len(self.offsets)))

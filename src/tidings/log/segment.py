@@ -21,8 +21,8 @@ SEGMENT_BYTES_MAX = (1 << 31) - 1
 HINTS_MAX = 32
 _SEEK_BYTES = 16 << 10
 _SCAN_BYTES = 256 << 10
-_BATCH_BYTES_MIN = HEADER_BYTES
-_PREFIX = Struct(">qi")
+_PREFIX = Struct(">qi")  # base offset, length
+_BASE_OFFSET = Struct(">q")
 
 
 def file_name(offset: int, suffix: str) -> str:
@@ -178,26 +178,20 @@ class Segment:
         available = end_position - start
         if available <= 0:
             return b""
-        data = self._pread(start, min(available, max(bytes_max, HEADER_BYTES)))
-        if len(data) < available:
-            whole_bytes, next_offset = self._whole(data, start)
-            if whole_bytes == 0:
-                first_bytes = LENGTH_END + _PREFIX.unpack_from(data)[1]
-                if not at_least_one or not _BATCH_BYTES_MIN <= first_bytes <= available:
-                    if at_least_one:
-                        raise self._damaged(start, f"a batch of {first_bytes} bytes where {available} remain")
-                    return b""
-                data = self._pread(start, first_bytes)
-                next_offset = read_header(data).last_offset + 1
-            elif whole_bytes < len(data):
-                data = data[:whole_bytes]
-        else:
-            next_offset = end_offset
-        end = start + len(data)
-        if start < self._trusted_from and end > self._verified_to:
-            self._verify(data, start)
-        if next_offset is not None:
+        trusted = start >= self._trusted_from or end_position <= self._verified_to
+        if bytes_max >= available:
+            data = self._pread(start, available)
+            if not trusted:
+                self._verify(data, start)
+            self.expect_reader(end_offset, end_position)
+            return data
+        end, next_offset = self._boundary_before(start + bytes_max) if trusted else (0, 0)
+        if end > start:
             self.expect_reader(next_offset, end)
+            return self._pread(start, end - start)
+        data = self._read_whole(start, available, bytes_max, at_least_one)
+        if data and not trusted:
+            self.expect_reader(self._verify(data, start), start + len(data))
         return data
 
     def first_header(self) -> BatchHeader | None:
@@ -328,34 +322,51 @@ class Segment:
             raise self._damaged(position, f"{len(data)} bytes where {size} were written")
         return data
 
-    def _whole(self, data: bytes, start: int) -> tuple[int, int | None]:
-        """How many bytes of `data`, read at `start`, are whole batches; and the offset that follows, if it shows."""
-        at = 0
-        if start >= self._trusted_from:
-            at = max(self._indexes()[0].batch_start_before(start + len(data)) - start, 0)
-        while at + LENGTH_END <= len(data):
-            base_offset, length = _PREFIX.unpack_from(data, at)
-            if length < _BATCH_BYTES_MIN - LENGTH_END:
-                raise self._damaged(start + at, f"a batch of length {length}")
-            if at + LENGTH_END + length > len(data):
-                return at, base_offset
-            at += LENGTH_END + length
-        return at, None
+    def _boundary_before(self, position: int) -> tuple[int, int]:
+        """Where the last indexed batch begins that is not past `position`: its position and offset, or zeros."""
+        offsets = self._indexes()[0]
+        known = offsets.entry_at(position)
+        if known is None:
+            return 0, 0
+        for found, header in headers(self.file, known[1], self.size_bytes, HEADER_BYTES):
+            if header.last_offset == self.base_offset + known[0]:
+                return found, header.base_offset
+        return 0, 0  # an index that is damaged; `find` will see to it
 
-    def _verify(self, data: bytes, start: int) -> None:
-        """Raises DiskError unless `data`, read at `start`, is batches as they were written."""
+    def _read_whole(self, start: int, available: int, bytes_max: int, at_least_one: bool) -> bytes:
+        """As many whole batches as `bytes_max` takes; the first at any rate, if `at_least_one`."""
+        data = self._pread(start, min(available, max(bytes_max, HEADER_BYTES)))
+        at = 0
+        while at + LENGTH_END <= len(data):
+            following = at + LENGTH_END + _PREFIX.unpack_from(data, at)[1]
+            if not at + HEADER_BYTES <= following <= available:
+                raise self._damaged(start + at, f"a batch of {following - at} bytes")
+            if following > len(data):
+                break
+            at = following
+        if at == 0 and at_least_one:
+            return self._pread(start, following)
+        return data[:at]
+
+    def _verify(self, data: bytes, start: int) -> int:
+        """The offset behind `data`, read at `start`. Raises DiskError unless it is batches as they were written."""
         end = 0
+        next_offset = None
         try:
             for position, header in batches(data):
                 if not crc_matches(data, position, header):
                     raise self._damaged(start + position, f"the batch at offset {header.base_offset} is damaged")
+                if next_offset not in (None, header.base_offset):
+                    raise self._damaged(start + position, f"offset {header.base_offset} where {next_offset} was due")
+                next_offset = header.last_offset + 1
                 end = position + header.size_bytes
         except MalformedError as error:
             raise self._damaged(start + end, str(error)) from error
-        if end != len(data):
+        if next_offset is None or end != len(data):
             raise self._damaged(start + end, "a batch is cut short")
         if start <= self._verified_to < start + end:
             self._verified_to = start + end
+        return next_offset
 
     def _damaged(self, position: int, what: str) -> DiskError:
         return DiskError(f"{self.file.path}, position {position}: {what}")
