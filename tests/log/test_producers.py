@@ -16,7 +16,7 @@ def _header(sequence: int, records: int = 1, epoch: int = 0, producer_id: int = 
 
 def _append(producers: Producers, header: BatchHeader, last_offset: int) -> None:
     assert producers.check(header) is None
-    producers.appended(header, last_offset, NOW_MS)
+    producers.appended(header, last_offset, NOW_MS, NOW_MS)
 
 
 def _refusal(producers: Producers, header: BatchHeader) -> ErrorCode:
@@ -76,13 +76,13 @@ def test_sequences_go_on_with_zero_after_the_greatest() -> None:
 
 def test_batches_without_sequence_are_passed_over() -> None:
     producers = Producers()
-    producers.appended(read_header(batch(b"x")), 0, NOW_MS)
+    producers.appended(read_header(batch(b"x")), 0, NOW_MS, NOW_MS)
     assert len(producers) == 0
 
 
 def test_who_has_not_written_for_long_is_forgotten() -> None:
     producers = _with_batches(1)
-    producers.appended(_header(0, producer_id=8), 50, NOW_MS + 10)
+    producers.appended(_header(0, producer_id=8), 50, NOW_MS, NOW_MS + 10)
     producers.expire(NOW_MS + 1)
     assert [producer_id for producer_id, _ in producers.items()] == [8]
 

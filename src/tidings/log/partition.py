@@ -168,9 +168,10 @@ class Partition:
                 last_offset = offset + header.last_offset_delta
                 size_bytes = header.size_bytes
                 segment.expect_reader(offset, position)
-                segment.note(position, size_bytes, last_offset, now_ms if append_time else header.max_timestamp)
+                max_timestamp = now_ms if append_time else header.max_timestamp
+                segment.note(position, size_bytes, last_offset, max_timestamp)
                 if header.producer_id >= 0:
-                    self._producers.appended(header, last_offset, now_ms)
+                    self._producers.appended(header, last_offset, max_timestamp, now_ms)
                 position += size_bytes
                 offset = last_offset + 1
             if epoch != self._epochs.latest:

@@ -98,11 +98,11 @@ class Producers:
             )
         return None
 
-    def appended(self, header: BatchHeader, last_offset: int, now_ms: int) -> None:
-        """Remember a batch. Those without sequence numbers, and the broker's own marks, are passed over."""
+    def appended(self, header: BatchHeader, last_offset: int, max_timestamp: int, now_ms: int) -> None:
+        """Remember a batch and where it went. Those without sequence numbers, and the broker's own marks, are passed over."""
         if header.producer_id < 0 or header.base_sequence == NO_SEQUENCE:
             return
-        batch = ProducerBatch(header.last_sequence, last_offset, header.last_offset_delta, header.max_timestamp)
+        batch = ProducerBatch(header.last_sequence, last_offset, header.last_offset_delta, max_timestamp)
         producer = self._by_id.get(header.producer_id)
         if producer is None or producer.epoch != header.producer_epoch:
             self._by_id[header.producer_id] = Producer(header.producer_epoch, [batch], now_ms)

@@ -252,7 +252,7 @@ def _replay(
         for _, header in headers(segment.file, 0, segment.size_bytes):
             epochs.assign(header.leader_epoch, header.base_offset)
             if header.base_offset >= snapshot_offset:
-                producers.appended(header, header.last_offset, now_ms)
+                producers.appended(header, header.last_offset, header.max_timestamp, now_ms)
     return producers, epochs
 
 

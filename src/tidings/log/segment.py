@@ -215,11 +215,11 @@ class Segment:
 
     def find_time(self, timestamp: int) -> int:
         """A position that no batch with a record as late as `timestamp` is before. Raises DiskError."""
-        position = self._search_time(timestamp)
-        if position is None:
+        entry = self._indexes()[1].entry_before(timestamp)
+        if entry is not None and not self._is_max_timestamp(*entry):
             self.rebuild()
-            position = self._search_time(timestamp)
-        return position or 0
+            entry = self._indexes()[1].entry_before(timestamp)
+        return 0 if entry is None else self.find(self.base_offset + entry[1])
 
     # Loading.
 
@@ -228,7 +228,8 @@ class Segment:
 
         The headers behind the last index entry are read; the checksums are not looked at.
         """
-        self._load()
+        if not self._load():
+            return self._whole_bytes == self.size_bytes
         offsets, _ = self._indexes()
         position = offsets.positions[-1] if offsets.positions else 0
         expected = offsets.offsets[-1] + self.base_offset if offsets.offsets else None
@@ -279,19 +280,33 @@ class Segment:
         assert self._times is not None
         return self._offsets, self._times
 
-    def _load(self) -> None:
+    def _load(self) -> bool:
+        """Take the indexes from their files; False if they do not fit the segment, and were built anew."""
         offsets = times = None
         if self._files.exists(self._path + INDEX) and self._files.exists(self._path + TIME_INDEX):
             offsets = OffsetIndex.decode(self._files.read(self._path + INDEX), self.size_bytes)
             times = TimeIndex.decode(self._files.read(self._path + TIME_INDEX))
-        if offsets is None or times is None or (self.size_bytes > 0 and times.latest() is None):
-            self.rebuild()
-            return
-        self._offsets, self._times = offsets, times
+        if offsets is not None and times is not None:
+            self._offsets, self._times = offsets, times
+            if self._latest_fits(times):
+                return True
+        self.rebuild()
+        return False
+
+    def _latest_fits(self, times: TimeIndex) -> bool:
+        """Take the greatest timestamp from the time index, if the batch that it names agrees: much depends on it."""
         latest = times.latest()
-        if latest is not None:
-            self.max_timestamp = latest[0]
-            self._max_timestamp_offset = self.base_offset + latest[1]
+        if latest is None:
+            return self.size_bytes == 0
+        self.max_timestamp, self._max_timestamp_offset = latest[0], self.base_offset + latest[1]
+        return self._is_max_timestamp(*latest)
+
+    def _is_max_timestamp(self, timestamp: int, offset: int) -> bool:
+        """Whether a time index entry tells the truth about its batch."""
+        position = self.find(self.base_offset + offset)
+        for _, header in headers(self.file, position, self.size_bytes, HEADER_BYTES):
+            return header.max_timestamp == timestamp and header.last_offset == self.base_offset + offset
+        return False
 
     def _search(self, offset: int, position: int, size: int) -> int | None:
         """Look for the batch with `offset` from `position` on; None where something does not fit."""
@@ -304,17 +319,6 @@ class Segment:
                 return found
             position = found + header.size_bytes
         return position if position == size else None
-
-    def _search_time(self, timestamp: int) -> int | None:
-        """None where the index and the batch that it names do not agree."""
-        entry = self._indexes()[1].entry_before(timestamp)
-        if entry is None:
-            return 0
-        offset = self.base_offset + entry[1]
-        position = self.find(offset)
-        for _, header in headers(self.file, position, self.size_bytes, HEADER_BYTES):
-            return position if (header.max_timestamp, header.last_offset) == (entry[0], offset) else None
-        return None
 
     def _pread(self, position: int, size: int) -> bytes:
         data = self.file.pread(position, size)
