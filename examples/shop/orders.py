@@ -1,11 +1,12 @@
 """The web front, which accepts orders: `uvicorn shop.orders:app`.
 
 An order is accepted once its event is on disk. Who will ship it, or price it, is not known here, and none of them
-has to be up. The request's id and the client's address travel along in the event, without a line about them.
+has to be up. `RequestContext` sees to it that the request's id and the client's address travel in the event.
 """
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -13,6 +14,7 @@ from starlette.routing import Route
 from shop.data import CATALOGUE, PlaceOrder
 from shop.events import OrderReceived
 from tidings import Service
+from tidings.events.context import RequestContext
 
 orders = Service("orders")
 
@@ -38,5 +40,6 @@ async def health(request: Request) -> Response:
 
 app = Starlette(
     routes=[Route("/orders", place, methods=["POST"]), Route("/health", health)],
+    middleware=[Middleware(RequestContext)],
     lifespan=orders.lifespan,
 )

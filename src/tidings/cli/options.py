@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_URL = "kafka://127.0.0.1:9092"
+from tidings.service.url import DEFAULT_URL as DEFAULT_URL
 
 Url = Annotated[
     str, typer.Option("--url", envvar="TIDINGS_URL", metavar="URL", help="The broker: kafka://HOST:PORT[,HOST:PORT].")

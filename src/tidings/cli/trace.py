@@ -1,5 +1,92 @@
-EXAMPLES = ""
+"""`tidings trace`: what an event led to, and what led to it, rebuilt from the log alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tidings.cli.options import DEFAULT_URL, Json, Url
+from tidings.errors import OperatorError
+
+if TYPE_CHECKING:
+    from tidings.cli.cluster import Cluster, Offsets
+    from tidings.cli.trace_view import Waiting
+    from tidings.events.position import Position
+    from tidings.service.trace import Sighting, Workflow
+
+EXAMPLES = """
+tidings trace order-42                 by the key of any of its events
+tidings trace 0198c5b2-7d1e-7c3a-9f00-5b1c2d3e4f50
+tidings trace p-07 --limit 3           the newest three that touched a product
+tidings trace order-42 --since 30d     look further back than a day
+tidings trace order-42 --json | jq .workflows[0].duration_ms
+"""
 
 
-def trace() -> None:
-    """TODO."""
+def trace(
+    query: Annotated[str, typer.Argument(metavar="ID", help="An event's id, its key, or a correlation id.")],
+    since: Annotated[
+        str, typer.Option(metavar="WHEN", help="How far to look back: 1h, 7d, beginning, 2026-01-31T09:30.")
+    ] = "1d",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many workflows, the newest.")] = 5,
+    json: Json = False,
+    url: Url = DEFAULT_URL,
+) -> None:
+    """Show a workflow as a tree: which event caused which.
+
+    Nobody keeps a record of workflows. Every event names its cause, and this reads all streams to put them together.
+    """
+    from tidings.cli.cluster import Cluster
+    from tidings.cli.moments import parse_start
+    from tidings.cli.reader import Reader
+    from tidings.service.trace import find
+
+    cluster = Cluster(url)
+    partitions = [at for stream in cluster.streams().values() for at in stream]
+    starts = cluster.starts(partitions, parse_start(since, time.time_ns() // 1_000_000))
+    ends = cluster.ends(partitions)
+
+    def scan() -> Iterator[Sighting]:
+        with Reader(cluster) as reader:
+            for seen in reader.read(starts, ends):
+                yield seen.event
+
+    found = find(query, scan)
+    if not found:
+        raise OperatorError(
+            f"no event has {query!r} as its id, key or correlation id (looked since: {since})",
+            "Look further back with --since 30d or --since beginning.",
+        )
+    _show(query, found, limit, waiting_groups(cluster, found[-limit:]), json)
+
+
+def _show(query: str, found: list[Workflow], limit: int, waiting: Waiting, json: bool) -> None:
+    from tidings.cli.screen import console, print_json
+    from tidings.cli.trace_view import as_json, tree
+
+    newest = found[-limit:]
+    if json:
+        documents = [as_json(workflow, waiting=waiting) for workflow in newest]
+        print_json({"query": query, "found": len(found), "workflows": documents})
+        return
+    screen = console()
+    for index, workflow in enumerate(newest):
+        screen.print(*([""] if index else []), tree(workflow, waiting=waiting, columns=screen.width), sep="\n")
+    if len(found) > limit:
+        screen.print(f"\n… and {len(found) - limit:,} older workflows; --limit shows more", style="quiet")
+
+
+def waiting_groups(cluster: Cluster, found: list[Workflow]) -> Waiting:
+    """For each record of the workflows, the groups that read its stream and have not come to it."""
+    positions: dict[str, Offsets] = {name: cluster.committed(name) for name in cluster.group_names()}
+    waiting: dict[Position, list[str]] = {}
+    for workflow in found:
+        for _, step in workflow.steps():
+            place = step.event.position
+            for group, committed in positions.items():
+                if committed.get((place.stream, place.partition), place.offset + 1) <= place.offset:
+                    waiting.setdefault(place, []).append(group)
+    return waiting

@@ -9,13 +9,11 @@ Pure: it is given records, in any order, and gives back trees.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 
+from tidings.events.envelope import Envelope
 from tidings.events.position import Position
-
-Headers = Sequence[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +32,8 @@ class Sighting:
     source: str | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
-    context: Mapping[str, str] = field(default_factory=dict)
-    """The headers that are not named above: request id, client address, traceparent …"""
+    request_id: str | None = None
+    client_address: str | None = None
 
     @property
     def workflow_id(self) -> str | None:
@@ -46,31 +44,23 @@ class Sighting:
         return query in (self.id, self.key, self.correlation_id)
 
 
-_NAMED = {"ce_id", "ce_type", "ce_source", "ce_time", "ce_correlationid", "ce_causationid"}
-
-
-def sighting(position: Position, timestamp_ms: int, key: bytes | None, headers: Headers | None) -> Sighting:
+def sighting(
+    position: Position, timestamp_ms: int, key: bytes | None, headers: Iterable[tuple[str, bytes | None]] | None
+) -> Sighting:
     """Read one record. Nothing in it is trusted to be well formed, or there."""
-    said = {name: (value or b"").decode("utf-8", "replace") for name, value in headers or ()}
+    said = Envelope(headers)
     return Sighting(
         position,
-        time_ms=_epoch_ms(said.get("ce_time", "")) or float(timestamp_ms),
+        time_ms=said.time.timestamp() * 1000 if said.time else float(timestamp_ms),
         key=None if key is None else key.decode("utf-8", "replace"),
-        id=said.get("ce_id"),
-        type=said.get("ce_type"),
-        source=said.get("ce_source"),
-        correlation_id=said.get("ce_correlationid"),
-        causation_id=said.get("ce_causationid"),
-        context={name: value for name, value in said.items() if name not in _NAMED},
+        id=said.id,
+        type=said.type,
+        source=said.source,
+        correlation_id=said.correlation_id,
+        causation_id=said.causation_id,
+        request_id=said.request_id,
+        client_address=said.client_address,
     )
-
-
-def _epoch_ms(text: str) -> float | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment.timestamp() * 1000 if moment.tzinfo else None
 
 
 @dataclass(slots=True)
