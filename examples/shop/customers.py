@@ -5,6 +5,7 @@ An ordinary program: whatever emits is a producer. Nobody asks it for an address
 
 import asyncio
 import os
+from contextlib import suppress
 from random import Random
 
 import msgspec
@@ -30,4 +31,5 @@ async def main(seed: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(os.environ.get("SHOP_SEED", "1"))))
+    with suppress(KeyboardInterrupt):
+        asyncio.run(main(int(os.environ.get("SHOP_SEED", "1"))))

@@ -94,18 +94,20 @@ def _deliver(producer: Producer, stream: str, type_name: str, key: str | None, p
 
     now_ms = time.time_ns() // 1_000_000
     event_id = new_id(now_ms)
-    outcome: list[KafkaError | Position] = []
+    positions: list[Position] = []
+    errors: list[str] = []
 
     def delivered(error: KafkaError | None, message: Message) -> None:
-        outcome.append(error or Position(message.topic(), message.partition(), message.offset()))
+        if error is None:
+            positions.append(Position(message.topic(), message.partition(), message.offset()))
+        else:
+            errors.append(error.str())
 
     headers = headers_for(event_id, source_of(SOURCE), type_name, now_ms, NOTHING)
     producer.produce(
         stream, payload, None if key is None else key.encode(), headers=headers, timestamp=now_ms, on_delivery=delivered
     )
     producer.flush(DELIVERY_MS_MAX / 1000 + 5)
-    if not outcome or not isinstance(outcome[0], Position):
-        raise UnavailableError(
-            f"the event was not acknowledged: {outcome[0].str() if outcome else 'no answer in time'}"
-        )
-    return event_id, outcome[0]
+    if not positions:
+        raise UnavailableError(f"the event was not acknowledged: {errors[0] if errors else 'no answer in time'}")
+    return event_id, positions[0]
