@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tidings.coordination.groups.config import GroupConfig
 from tidings.errors import OperatorError
 
 Durability = Literal["fsync", "os"]
@@ -28,9 +29,10 @@ class BrokerConfig:
     num_partitions: int = 1  # num.partitions
     auto_create_topics: bool = True  # auto.create.topics.enable
     topic_defaults: Mapping[str, str] = field(default_factory=dict)  # topic configs that differ from Kafka's defaults
+    groups: GroupConfig = field(default_factory=GroupConfig)
 
     request_bytes_max: int = 100 * 1024 * 1024  # socket.request.max.bytes
-    fetch_bytes_max: int = 55 * 1024 * 1024  # fetch.max.bytes
+    fetch_bytes_max: int = 8 * 1024 * 1024  # fetch.max.bytes; not Kafka's 55 MiB: a reply is held in memory while sent
     fetch_sessions_max: int = 1000  # max.incremental.fetch.session.cache.slots
     connection_idle_ms_max: int = 600_000  # connections.max.idle.ms
     retention_check_interval_ms: int = 300_000  # log.retention.check.interval.ms

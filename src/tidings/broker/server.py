@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import socket
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tidings.broker import handlers
@@ -17,15 +18,18 @@ from tidings.broker.config import BrokerConfig, split_address
 from tidings.broker.connection import Connection
 from tidings.broker.data_folder import DataFolder
 from tidings.broker.durability import Disk, Durability, PageCache
+from tidings.broker.groups import open_groups
 from tidings.broker.housekeeping import Housekeeping
 from tidings.broker.listener import listen
 from tidings.broker.long_polls import LongPolls
+from tidings.broker.producer_id_blocks import ProducerIdBlocks
 from tidings.broker.sessions import FetchSessions
 from tidings.broker.settings import Settings
 from tidings.log.files import DiskFiles, Files
 from tidings.wire.frames import SCRATCH_BYTES
 
 if TYPE_CHECKING:
+    from tidings.broker.runtime import GroupRuntime
     from tidings.broker.topic import Topic
 
 log = logging.getLogger(__name__)
@@ -41,6 +45,8 @@ class Broker:
 
     catalog: Catalog
     folder: DataFolder
+    groups: GroupRuntime
+    producer_ids: ProducerIdBlocks
     address: tuple[str, int]
     """Host and port as clients are told them: `advertised`, or where we listen."""
 
@@ -66,32 +72,36 @@ class Broker:
         Raises OperatorError if the port or the folder does not fit: then nothing was written.
         """
         broker = cls(config, clock or SystemClock(), asyncio.get_running_loop())
-        # The port first: from here on it is ours and clients queue, and where it is not, no folder was touched.
-        listener = listen(config.host, config.port)
-        try:
-            broker._open_folder(files or DiskFiles())
+        with ExitStack() as undo:
+            # The port first: from here on it is ours and clients queue, and where it is not, no folder was touched.
+            listener = undo.enter_context(listen(config.host, config.port))
+            broker._open_folder(files or DiskFiles(), undo)
+            broker.producer_ids = ProducerIdBlocks(broker.catalog, config.node_id)
+            broker.groups = await open_groups(broker.catalog, broker.durability, broker.clock, config.groups)
             await broker._serve(listener)
-        except BaseException:
-            listener.close()
-            raise
+            undo.pop_all()
         return broker
 
     @property
     def cluster_id(self) -> str:
         return self.folder.cluster_id
 
-    def _open_folder(self, files: Files) -> None:
+    def _open_folder(self, files: Files, undo: ExitStack) -> None:
         config = self.config
         path = os.path.abspath(config.data)
         self.folder = DataFolder.open(files, path, node_id=config.node_id)
-        try:
-            settings = Settings(config.node_id, static_values(config, path))
-            self.catalog = Catalog(
-                files, path, settings, self.clock, node_id=config.node_id, clean=self.folder.was_clean
-            )
-        except BaseException:
-            self.folder.close(clean=False)
-            raise
+        undo.callback(self.folder.close, clean=False)
+        settings = Settings(config.node_id, static_values(config, path))
+        self.catalog = Catalog(
+            files,
+            path,
+            settings,
+            self.clock,
+            node_id=config.node_id,
+            clean=self.folder.was_clean,
+            durability=config.durability,
+        )
+        undo.callback(self.catalog.close)
         self.catalog.deleted.append(self._forget_topic)
 
     async def _serve(self, listener: socket.socket) -> None:
@@ -116,12 +126,13 @@ class Broker:
         self._server.close()
         self._housekeeping.stop()
         self.long_polls.close()
+        await self.groups.close()
         await self._hang_up()
         await self._server.wait_closed()
         self._server = None
-        clean = self.catalog.close()
-        self.folder.close(clean=clean)
-        log.info("stopped %s", "cleanly" if clean else "with faults: the next start checks every partition")
+        in_order = self.catalog.close()
+        self.folder.close(clean=in_order)
+        log.info("stopped %s", "cleanly" if in_order else "with faults: the next start checks every partition")
 
     async def _hang_up(self) -> None:
         """Close every connection: first those to whom nothing is due, last those who do not take what was sent."""
