@@ -1,0 +1,303 @@
+"""Topics, partitions and settings, kept as records in a log of their own, and the partitions' logs that are open.
+
+Changes come one after another: checked and planned against the state as it is, written, synced, and only then made.
+The disk is waited for in a thread; the state itself changes on the event loop, and never while a reader looks at it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from tidings.broker.catalog_state import CatalogState, ResourceType
+from tidings.broker.clock import Clock
+from tidings.broker.config import Durability
+from tidings.broker.data_folder import new_id
+from tidings.broker.metadata_log import MetadataLog
+from tidings.broker.partition_folders import PartitionFolders
+from tidings.broker.settings import Settings
+from tidings.broker.topic import NewTopic, Replica, Topic
+from tidings.broker.topic_names import CATALOG, GROUP_OFFSETS, check_collision, folded
+from tidings.errors import DiskError
+from tidings.log.config import LogConfig
+from tidings.log.files import Files
+from tidings.log.partition import Partition
+from tidings.wire.error_codes import ApiError, ErrorCode
+from tidings.wire.message import Message
+from tidings.wire.messages.metadata_records import ProducerIdsRecord
+
+log = logging.getLogger(__name__)
+
+Alteration = Callable[[dict[str, str]], Mapping[str, str]]
+"""Given the settings as they are, those to be: checked and in canonical form. Raises ApiError."""
+
+
+Outcome = ApiError | None
+"""Of one thing that was asked for: what is wrong with it, if anything."""
+
+
+class Catalog:
+    """`deleted` is called for each topic that was removed, before its logs are closed."""
+
+    def __init__(
+        self,
+        files: Files,
+        root: str,
+        settings: Settings,
+        clock: Clock,
+        *,
+        node_id: int = 1,
+        clean: bool = True,
+        durability: Durability = "fsync",
+        make_id: Callable[[], bytes] = new_id,
+    ) -> None:
+        """Replay the log, remove what a cut left behind; after an unclean stop, verify every partition.
+
+        Raises DiskError if the log cannot be read, OperatorError if a newer version wrote it.
+        """
+        self.deleted: list[Callable[[Topic], None]] = []
+        self._files = files
+        self._clock = clock
+        self._clean = clean
+        self._durability: Durability = durability
+        self._make_id = make_id
+        self._state = CatalogState(node_id, settings)
+        self._folders = PartitionFolders(files, root, self._state.removed_ids, make_id)
+        self._log = MetadataLog(files, f"{root}/{CATALOG}-0", now_ms=clock.now_ms(), clean=clean)
+        self._changing = asyncio.Lock()
+        for record in self._log.read():
+            self._state.replay(record)
+        self._folders.sweep({(CATALOG, 0)} | {(topic.name, replica.index) for topic, replica in self.replicas()})
+        if not clean:
+            self._verify_all()
+
+    # What there is.
+
+    @property
+    def topics(self) -> Mapping[str, Topic]:
+        return self._state.topics
+
+    @property
+    def settings(self) -> Settings:
+        return self._state.settings
+
+    @property
+    def producer_ids(self) -> ProducerIdsRecord | None:
+        """The last one written."""
+        return self._state.producer_ids
+
+    def topic(self, name: str) -> Topic:
+        """Raises ApiError UNKNOWN_TOPIC_OR_PARTITION."""
+        return self._state.topic(name)
+
+    def topic_by_id(self, topic_id: bytes) -> Topic | None:
+        return self._state.topic_by_id(topic_id)
+
+    def replicas(self) -> Iterator[tuple[Topic, Replica]]:
+        for topic in self._state.topics.values():
+            for replica in topic.partitions:
+                yield topic, replica
+
+    def open_partitions(self) -> list[Partition]:
+        """Those in use since the start."""
+        return [replica.log for _, replica in self.replicas() if replica.log is not None]
+
+    def partition(self, name: str, index: int) -> Partition:
+        """The log of a partition, opened if need be.
+
+        Raises ApiError UNKNOWN_TOPIC_OR_PARTITION, and KAFKA_STORAGE_ERROR if it is offline.
+        """
+        topic = self._state.topics.get(name)
+        if topic is None or not 0 <= index < len(topic.partitions):
+            raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no partition {name}-{index}.")
+        replica = topic.partitions[index]
+        return replica.log or self._open(topic, replica)
+
+    # What changes it.
+
+    def check(self, new: NewTopic) -> None:
+        """Whether a topic could be created. Raises ApiError."""
+        self._state.plan_topic(new, self._make_id())
+
+    async def create(self, wanted: Sequence[NewTopic]) -> list[Topic | ApiError]:
+        """Create topics; for each the topic, or why it could not be. What is returned is on the disk."""
+        async with self._changing:
+            changes, folders, outcomes = self._plan_topics(wanted)
+            if changes:
+                try:
+                    await asyncio.to_thread(self._folders.make, folders)
+                    await self._write(changes)
+                except DiskError as error:
+                    log.error("topics could not be created: %s", error)
+                    return [outcome or _storage_error(error) for outcome in outcomes]
+            return [outcome or self._state.topics[new.name] for new, outcome in zip(wanted, outcomes, strict=True)]
+
+    async def group_offsets(self) -> Partition:
+        """The log of the groups' offsets, created when it is first needed. Raises ApiError."""
+        if GROUP_OFFSETS not in self._state.topics:
+            (outcome,) = await self.create([NewTopic(GROUP_OFFSETS, 1)])
+            if isinstance(outcome, ApiError) and outcome.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
+                raise outcome
+        return self.partition(GROUP_OFFSETS, 0)
+
+    async def add_partitions(self, name: str, count: int, *, validate_only: bool = False) -> None:
+        """Let a topic have `count` partitions. Raises ApiError."""
+        async with self._changing:
+            topic = self._state.topic(name)
+            changes = self._state.plan_partitions(topic, count)
+            if validate_only:
+                return
+            try:
+                folders = [(name, index, topic.id) for index in range(len(topic.partitions), count)]
+                await asyncio.to_thread(self._folders.make, folders)
+                await self._write(changes)
+            except DiskError as error:
+                raise _storage_error(error) from error
+
+    async def delete(self, doomed: Sequence[Topic]) -> list[ApiError | None]:
+        """Delete topics, each named once; for each None, or why it could not be."""
+        async with self._changing:
+            changes: list[Message] = []
+            outcomes: list[Outcome] = []
+            for topic in doomed:
+                try:
+                    changes += self._state.plan_removal(topic)
+                    outcomes.append(None)
+                except ApiError as error:
+                    outcomes.append(error)
+            if not changes:
+                return outcomes
+            try:
+                await self._write(changes)
+            except DiskError as error:
+                return [outcome or _storage_error(error) for outcome in outcomes]
+            removed = [topic for topic, outcome in zip(doomed, outcomes, strict=True) if outcome is None]
+            for topic in removed:
+                for react in self.deleted:
+                    react(topic)
+            await asyncio.to_thread(self._let_go, removed)
+            return outcomes
+
+    async def alter_topic(self, name: str, alter: Alteration, *, validate_only: bool = False) -> None:
+        """Change a topic's own settings. Raises ApiError."""
+        async with self._changing:
+            topic = self._state.topic(name)
+            wanted = alter(dict(topic.configs))
+            changes = self._state.plan_configs(ResourceType.TOPIC, name, topic.configs, wanted)
+            await self._write_configs(changes, validate_only)
+
+    async def alter_broker(self, name: str, alter: Alteration, *, validate_only: bool = False) -> None:
+        """Change the dynamic settings of the broker `name`, or of all (''). Raises ApiError."""
+        async with self._changing:
+            current = self._state.settings.dynamic.get(name, {})
+            changes = self._state.plan_configs(ResourceType.BROKER, name, current, alter(dict(current)))
+            await self._write_configs(changes, validate_only)
+
+    async def write(self, records: Sequence[Message]) -> None:
+        """Keep records that others planned (producer ids). Raises DiskError."""
+        async with self._changing:
+            await self._write(records)
+
+    def close(self) -> bool:
+        """Close every log; whether all is in order, so that the next start may trust it."""
+        in_order = True
+        for topic, replica in self.replicas():
+            if replica.is_offline:
+                in_order = False
+            if replica.log is not None:
+                in_order &= _closed(replica.log, f"{topic.name}-{replica.index}")
+        return in_order & _closed(self._log, CATALOG)
+
+    # How.
+
+    def _plan_topics(
+        self, wanted: Sequence[NewTopic]
+    ) -> tuple[list[Message], list[tuple[str, int, bytes]], list[Outcome]]:
+        """The records and the folders that are needed; why a topic cannot be had, or None."""
+        changes: list[Message] = []
+        folders: list[tuple[str, int, bytes]] = []
+        outcomes: list[Outcome] = []
+        taken: dict[str, list[str]] = {}
+        for new in wanted:
+            topic_id = self._make_id()
+            try:
+                records = self._state.plan_topic(new, topic_id)
+                check_collision(new.name, taken.get(folded(new.name), ()))
+            except ApiError as error:
+                outcomes.append(error)
+                continue
+            taken[folded(new.name)] = [new.name]
+            changes += records
+            folders += [(new.name, index, topic_id) for index in range(new.partition_count)]
+            outcomes.append(None)
+        return changes, folders, outcomes
+
+    async def _write(self, changes: Sequence[Message]) -> None:
+        """Change the state, once the change is on the disk. Raises DiskError; nothing has changed then."""
+        await asyncio.to_thread(self._log.append, changes, now_ms=self._clock.now_ms())
+        for record in changes:
+            self._state.replay(record)
+
+    async def _write_configs(self, changes: Sequence[Message], validate_only: bool) -> None:
+        if validate_only or not changes:
+            return
+        try:
+            await self._write(changes)
+        except DiskError as error:
+            raise _storage_error(error) from error
+        for topic, replica in self.replicas():
+            if replica.log is not None:
+                replica.log.config = self._log_config(topic)
+
+    def _log_config(self, topic: Topic) -> LogConfig:
+        return LogConfig.from_topic(self.settings.topic_values(topic.configs))
+
+    def _open(self, topic: Topic, replica: Replica) -> Partition:
+        """Raises ApiError KAFKA_STORAGE_ERROR, now and from then on, if it cannot be opened."""
+        if replica.fault is None:
+            try:
+                path = self._folders.claim(topic.name, replica.index, topic.id)
+                replica.log = Partition.open(
+                    self._files,
+                    path,
+                    self._log_config(topic),
+                    now_ms=self._clock.now_ms(),
+                    clean=self._clean,
+                    durability=self._durability,
+                    leader_epoch=replica.leader_epoch,
+                )
+                return replica.log
+            except DiskError as error:
+                replica.fault = str(error)
+                log.error("partition %s-%d is offline: %s", topic.name, replica.index, error)
+        raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, f"{topic.name}-{replica.index} is offline: {replica.fault}")
+
+    def _verify_all(self) -> None:
+        """What has never been used has nothing to verify."""
+        for topic, replica in self.replicas():
+            if self._folders.is_claimed(topic.name, replica.index):
+                with contextlib.suppress(ApiError):
+                    self._open(topic, replica)
+
+    def _let_go(self, removed: Sequence[Topic]) -> None:
+        """Close and remove what belonged to topics that are gone."""
+        for topic in removed:
+            for replica in topic.partitions:
+                if replica.log is not None:
+                    replica.log.close(clean=False)
+        self._folders.discard([(topic.name, replica.index) for topic in removed for replica in topic.partitions])
+
+
+def _storage_error(error: DiskError) -> ApiError:
+    return ApiError(ErrorCode.KAFKA_STORAGE_ERROR, f"the catalog could not be written: {error}")
+
+
+def _closed(opened: Partition | MetadataLog, name: str) -> bool:
+    try:
+        opened.close(clean=True)
+    except DiskError as error:
+        log.error("%s was not closed in order: %s", name, error)
+        return False
+    return True
