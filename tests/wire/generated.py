@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from copy import copy
 from typing import Any, cast
 
 from hypothesis import strategies as st
@@ -80,17 +81,19 @@ def _of_kind(name: str, kind: Kind) -> st.SearchStrategy[Any]:
 
 def as_of(message: Struct, version: int) -> Any:
     """What is left of `message` in `version`: other fields have their defaults, and nothing is null that may not be."""
-    return type(message)(
-        **{
-            f.name: _as_of(f, f.kind, getattr(message, f.name), version)
-            for f in message.FIELDS
-            if f.in_version(version)
-        }
-    )
+    changed = copy(message)
+    for f in message.FIELDS:
+        value = _as_of(f, f.kind, getattr(message, f.name), version) if f.in_version(version) else _fresh(f.default)
+        setattr(changed, f.name, value)
+    return changed
 
 
 def _empty(kind: Kind) -> Any:
     return b"" if kind.default is None else kind.default
+
+
+def _fresh(default: Any) -> Any:
+    return [] if isinstance(default, list) else default
 
 
 def _as_of(f: Field, kind: FieldKind, value: Any, version: int) -> Any:
@@ -100,6 +103,8 @@ def _as_of(f: Field, kind: FieldKind, value: Any, version: int) -> Any:
         if isinstance(kind, Array):
             return []
         return _empty(kind) if isinstance(kind, Kind) else kind()
+    if value is f.default:
+        return value
     if isinstance(value, Struct):
         return as_of(value, version)
     if isinstance(value, list):

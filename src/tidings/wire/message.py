@@ -14,7 +14,7 @@ process that speaks ten of the APIs pays for ten.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, dataclass_transform
+from typing import Any, ClassVar, cast, dataclass_transform
 
 NULL_UUID = bytes(16)
 """The id of nothing. Ids (of topics, members …) are 16 raw bytes here: compared and hashed often, shown rarely."""
@@ -57,9 +57,9 @@ class Array:
 FieldKind = Kind | Array | type["Struct"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Field:
-    """What `field` declares; the metaclass adds the name."""
+    """What `field` declares; the metaclass adds the name. A structure for a default is frozen, and so can be shared."""
 
     kind: FieldKind
     since: int
@@ -79,9 +79,6 @@ class Field:
 
     def tagged_in(self, version: int) -> bool:
         return self.tag is not None and version >= self.tag_since
-
-    def fresh_default(self) -> Any:
-        return list(self.default) if isinstance(self.default, list) else self.default
 
 
 def field(
@@ -111,25 +108,18 @@ def _default_of(kind: FieldKind) -> Any:
         return kind.default
     if isinstance(kind, Array):
         return []
-    return kind  # a structure: its class stands for a fresh instance
+    return _frozen(kind)
 
 
 class _StructMeta(type):
     """Turns declared fields into slots."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **options: Any) -> _StructMeta:
-        fields = []
-        for key, value in list(namespace.items()):
-            if isinstance(value, Field):
-                del namespace[key]
-                fields.append(
-                    Field(
-                        value.kind, value.since, value.until, value.nullable_since,
-                        value.tag, value.tag_since, value.compact, value.default, key,
-                    )
-                )  # fmt: skip
+        fields = [value for value in namespace.values() if isinstance(value, Field)]
+        for key in [key for key, value in namespace.items() if isinstance(value, Field)]:
+            namespace.pop(key).name = key
         namespace["__slots__"] = tuple(f.name for f in fields)
-        namespace["FIELDS"] = tuple(fields)
+        namespace.setdefault("FIELDS", tuple(fields))
         return super().__new__(mcs, name, bases, namespace, **options)
 
 
@@ -146,7 +136,7 @@ class Struct(metaclass=_StructMeta):
         cls.__init__(self, **values)
 
     def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
+        if not isinstance(other, Struct) or other.FIELDS is not self.FIELDS:
             return NotImplemented
         return all(getattr(self, f.name) == getattr(other, f.name) for f in self.FIELDS)
 
@@ -159,6 +149,18 @@ class Struct(metaclass=_StructMeta):
         return f"{type(self).__name__}({shown})"
 
 
+def _frozen(cls: type[Struct]) -> Struct:
+    """A default instance of `cls` that cannot be changed."""
+
+    def refuse(self: Struct, name: str, value: object) -> None:
+        raise AttributeError(f"this {cls.__name__} is a default, which others share: assign a new one")
+
+    instance = cls()
+    namespace = {"FIELDS": cls.FIELDS, "__setattr__": refuse, "__module__": cls.__module__}
+    instance.__class__ = cast("type[Struct]", _StructMeta(cls.__name__, (cls,), namespace))
+    return instance
+
+
 def _compile_init(cls: type[Struct]) -> Any:
     names: dict[str, Any] = {"UNSET": _REQUIRED}
     parameters, lines = [], []
@@ -166,10 +168,6 @@ def _compile_init(cls: type[Struct]) -> Any:
         if isinstance(f.default, list):
             parameters.append(f"{f.name}=UNSET")
             lines.append(f"self.{f.name} = [] if {f.name} is UNSET else {f.name}")
-        elif isinstance(f.default, type):
-            names[f"make_{f.name}"] = f.default
-            parameters.append(f"{f.name}=UNSET")
-            lines.append(f"self.{f.name} = make_{f.name}() if {f.name} is UNSET else {f.name}")
         else:
             names[f"default_{f.name}"] = f.default
             parameters.append(f"{f.name}=default_{f.name}")

@@ -9,6 +9,7 @@ Specification: https://kafka.apache.org/protocol#protocol_types and KIP-482 (com
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from struct import Struct as Packer
 
 from tidings.errors import ClientError
@@ -18,7 +19,6 @@ Buffer = bytes | bytearray | memoryview
 _INT16 = Packer(">h")
 _INT32 = Packer(">i")
 
-VARINT_BYTES_MAX = 5
 VARLONG_BYTES_MAX = 10
 
 
@@ -29,16 +29,18 @@ class MalformedError(ClientError):
 def read_uvarint(buf: Buffer, pos: int) -> tuple[int, int]:
     """An unsigned 32-bit number, seven bits a byte, lowest first."""
     byte = buf[pos]
+    pos += 1
     if byte < 0x80:
-        return byte, pos + 1
+        return byte, pos
     value = byte & 0x7F
-    for index in range(1, VARINT_BYTES_MAX):
-        byte = buf[pos + index]
-        value |= (byte & 0x7F) << (7 * index)
+    for shift in (7, 14, 21, 28):
+        byte = buf[pos]
+        pos += 1
+        value |= (byte & 0x7F) << shift
         if byte < 0x80:
             if value > 0xFFFFFFFF:
                 break
-            return value, pos + index + 1
+            return value, pos
     raise MalformedError("a varint is longer than 32 bits")
 
 
@@ -83,7 +85,7 @@ def write_varlong(value: int) -> bytes:
     return write_uvarint((value << 1) ^ (value >> 63))
 
 
-def _length(buf: Buffer, pos: int, size: int, what: str) -> int:
+def _end(buf: Buffer, pos: int, size: int, what: str) -> int:
     """Check that `size` bytes are there; return where they end."""
     end = pos + size
     if size < 0 or end > len(buf):
@@ -103,15 +105,8 @@ def read_nullable_string(buf: Buffer, pos: int) -> tuple[str | None, int]:
     pos += 2
     if size == -1:
         return None, pos
-    end = _length(buf, pos, size, "a string")
+    end = _end(buf, pos, size, "a string")
     return _text(buf, pos, end), end
-
-
-def read_string(buf: Buffer, pos: int) -> tuple[str, int]:
-    value, pos = read_nullable_string(buf, pos)
-    if value is None:
-        raise MalformedError("null where a string is required")
-    return value, pos
 
 
 def write_string(value: str) -> bytes:
@@ -127,15 +122,8 @@ def read_compact_nullable_string(buf: Buffer, pos: int) -> tuple[str | None, int
     size, pos = read_uvarint(buf, pos)
     if size == 0:
         return None, pos
-    end = _length(buf, pos, size - 1, "a string")
+    end = _end(buf, pos, size - 1, "a string")
     return _text(buf, pos, end), end
-
-
-def read_compact_string(buf: Buffer, pos: int) -> tuple[str, int]:
-    value, pos = read_compact_nullable_string(buf, pos)
-    if value is None:
-        raise MalformedError("null where a string is required")
-    return value, pos
 
 
 def write_compact_string(value: str) -> bytes:
@@ -147,36 +135,32 @@ def write_compact_nullable_string(value: str | None) -> bytes:
     return b"\0" if value is None else write_compact_string(value)
 
 
-def read_nullable_bytes(buf: Buffer, pos: int) -> tuple[Buffer | None, int]:
+def read_nullable_records(buf: Buffer, pos: int) -> tuple[Buffer | None, int]:
     """A slice of `buf`: of a memoryview it is a view, and costs no copy."""
     (size,) = _INT32.unpack_from(buf, pos)
     pos += 4
     if size == -1:
         return None, pos
-    end = _length(buf, pos, size, "bytes")
+    end = _end(buf, pos, size, "bytes")
     return buf[pos:end], end
 
 
-def read_bytes(buf: Buffer, pos: int) -> tuple[Buffer, int]:
-    value, pos = read_nullable_bytes(buf, pos)
-    if value is None:
-        raise MalformedError("null where bytes are required")
-    return value, pos
-
-
-def read_compact_nullable_bytes(buf: Buffer, pos: int) -> tuple[Buffer | None, int]:
+def read_compact_nullable_records(buf: Buffer, pos: int) -> tuple[Buffer | None, int]:
     size, pos = read_uvarint(buf, pos)
     if size == 0:
         return None, pos
-    end = _length(buf, pos, size - 1, "bytes")
+    end = _end(buf, pos, size - 1, "bytes")
     return buf[pos:end], end
 
 
-def read_compact_bytes(buf: Buffer, pos: int) -> tuple[Buffer, int]:
-    value, pos = read_compact_nullable_bytes(buf, pos)
-    if value is None:
-        raise MalformedError("null where bytes are required")
-    return value, pos
+def read_nullable_bytes(buf: Buffer, pos: int) -> tuple[bytes | None, int]:
+    view, pos = read_nullable_records(buf, pos)
+    return None if view is None else bytes(view), pos
+
+
+def read_compact_nullable_bytes(buf: Buffer, pos: int) -> tuple[bytes | None, int]:
+    view, pos = read_compact_nullable_records(buf, pos)
+    return None if view is None else bytes(view), pos
 
 
 def bytes_prefix(value: Buffer | None) -> bytes:
@@ -213,24 +197,21 @@ def write_compact_array_size(count: int) -> bytes:
     return write_uvarint(count + 1)
 
 
-def tagged_fields(buf: Buffer, pos: int) -> tuple[list[tuple[int, int, int]], int]:
-    """The tagged fields at `pos` as (tag, start, end), and the position behind them (KIP-482)."""
+def each_tagged_field(buf: Buffer, pos: int) -> Iterator[tuple[int, int, int]]:
+    """The tagged fields at `pos`, of which there is at least one, as (tag, start, end)."""
     count, pos = read_uvarint(buf, pos)
     if count == 0:
-        return [], pos
-    _array_size(buf, pos, count, 2)
-    fields = []
+        raise MalformedError("a zero takes more than a byte")
     last_tag = -1
     for _ in range(count):
         tag, pos = read_uvarint(buf, pos)
         size, pos = read_uvarint(buf, pos)
-        end = _length(buf, pos, size, "a tagged field")
+        end = _end(buf, pos, size, "a tagged field")
         if tag <= last_tag:
             raise MalformedError("tagged fields are out of order")
         last_tag = tag
-        fields.append((tag, pos, end))
+        yield tag, pos, end
         pos = end
-    return fields, pos
 
 
 def skip_tagged_fields(buf: Buffer, pos: int) -> int:
@@ -238,6 +219,21 @@ def skip_tagged_fields(buf: Buffer, pos: int) -> int:
     try:
         if buf[pos] == 0:  # nearly always
             return pos + 1
-        return tagged_fields(buf, pos)[1]
+        for _, _, end in each_tagged_field(buf, pos):
+            pos = end
+        return pos
     except IndexError as error:
         raise MalformedError("tagged fields are cut short") from error
+
+
+def write_tagged_fields(fields: Sequence[tuple[int, list[Buffer]]], add: Callable[[Buffer], None]) -> None:
+    """Hand the parts of (tag, parts) to `add`, each field behind its tag and size."""
+    add(write_uvarint(len(fields)))
+    for tag, parts in fields:
+        add(write_uvarint(tag) + write_uvarint(sum(map(len, parts))))
+        for part in parts:
+            add(part)
+
+
+def tagged_fields(buf: Buffer, pos: int) -> tuple[list[tuple[int, int, int]], int]:
+    return [], skip_tagged_fields(buf, pos)
