@@ -147,7 +147,7 @@ async def test_a_handler_without_a_reply_sends_nothing_and_holds_up_nothing(stag
         (struct.pack(">ihhih", 10, 9999, 0, 1, -1), "there is no API 9999"),
         (struct.pack(">ihhih", 10, 16, 99, 1, -1), "ListGroups has no version 99"),
         (struct.pack(">ihhih", 10, 16, 0, 1, 500), "a client id of 500 bytes"),
-        (struct.pack(">ihhihBi", 15, 16, 4, 1, -1, 0, 0x7FFFFFFF), "an array of"),
+        (struct.pack(">ihhih", 16, 16, 4, 1, -1) + b"\0\xff\xff\xff\xff\x0f", "an array of 4294967294 elements"),
         (b"GET / HTTP/1.1\r\n\r\n", "a frame of 1195725856 bytes"),
     ],
 )
