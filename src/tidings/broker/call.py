@@ -27,7 +27,7 @@ class Call:
 
     __slots__ = ("_api", "_correlation_id", "_reply", "_version", "future")
 
-    def __init__(self, broker: Broker, frame: memoryview, client_host: str) -> None:
+    def __init__(self, broker: Broker, frame: memoryview, client_host: str, local_host: str) -> None:
         """Read `frame` and start its handler.
 
         Raises MalformedError for a frame that is no request of ours, CloseConnection if it cannot be answered.
@@ -40,7 +40,7 @@ class Call:
         self._version = version
         self._reply: Reply = None
         self.future: asyncio.Future[Reply] | None = None
-        context = Context(broker, version, client_id, client_host)
+        context = Context(broker, version, client_id, client_host, local_host)
         if not api.version_min <= version <= api.version_max:
             self._answer_other_version(context)
             return

@@ -48,6 +48,7 @@ class Connection(asyncio.BufferedProtocol):
         self.quiet_rounds = 0  # of whoever reaps idle connections, since it last said something
         self.peer = "?"
         self._client_host = "/?"
+        self._local_host = "?"
 
     # What asyncio calls.
 
@@ -57,6 +58,7 @@ class Connection(asyncio.BufferedProtocol):
         host, port = (transport.get_extra_info("peername") or ("?", 0))[:2]
         self.peer = f"{host}:{port}"
         self._client_host = f"/{host}"
+        self._local_host = (transport.get_extra_info("sockname") or ("?", 0))[0]
         self._open = True
         self._broker.connections.add(self)
 
@@ -120,7 +122,7 @@ class Connection(asyncio.BufferedProtocol):
         frames, calls = self._frames, self._calls
         try:
             while frames and self._may_handle(frames[0]):
-                call = Call(self._broker, frames.popleft(), self._client_host)
+                call = Call(self._broker, frames.popleft(), self._client_host, self._local_host)
                 if calls or call.future is not None:
                     calls.append(call)
                     if call.future is not None:

@@ -41,6 +41,7 @@ class Context:
     api_version: int
     client_id: str | None
     client_host: str  # as Kafka shows it: "/127.0.0.1"
+    local_host: str  # our end of the connection: an address at which this client can reach us
 
 
 @dataclass(frozen=True, slots=True)
