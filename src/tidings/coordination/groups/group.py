@@ -59,14 +59,14 @@ class Group:
         if member.instance_id is not None:
             self.static_ids[member.instance_id] = member.member_id
         self.members[member.member_id] = member
-        self._support.update(member.protocols)
+        self._support.update(member.protocols.keys())
         self.pending_ids.discard(member.member_id)
         if self.leader_id is None:
             self.leader_id = member.member_id
 
     def remove(self, member: Member) -> None:
         del self.members[member.member_id]
-        self._support.subtract(member.protocols)
+        self._support.subtract(member.protocols.keys())
         if member.instance_id is not None:
             del self.static_ids[member.instance_id]
         self.unsynced_ids.discard(member.member_id)
@@ -100,9 +100,9 @@ class Group:
         return new
 
     def set_protocols(self, member: Member, protocols: dict[str, bytes]) -> None:
-        self._support.subtract(member.protocols)
+        self._support.subtract(member.protocols.keys())
         member.protocols = protocols
-        self._support.update(protocols)
+        self._support.update(protocols.keys())
 
     def known_member(self, member_id: str, instance_id: str | None) -> Member:
         """The member that signs its requests so. Raises ApiError UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID."""
@@ -212,7 +212,7 @@ class Group:
             )
             member.assignment = bytes(recorded.assignment)
             self.members[member.member_id] = member
-            self._support.update(member.protocols)
+            self._support.update(member.protocols.keys())
             if member.instance_id is not None:
                 self.static_ids[member.instance_id] = member.member_id
         self._find_subscribed()

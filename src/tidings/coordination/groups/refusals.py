@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tidings.coordination.groups import offset_fetch, replies
+from tidings.coordination.groups.offsets import NO_OFFSET
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.message import Message
 from tidings.wire.messages.delete_groups import DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse
@@ -22,6 +23,8 @@ from tidings.wire.messages.offset_fetch import (
     OffsetFetchRequest,
     OffsetFetchResponse,
     OffsetFetchResponseGroup,
+    OffsetFetchResponsePartition,
+    OffsetFetchResponseTopic,
 )
 
 Refusal = Callable[[Any, ErrorCode, int], Message]
@@ -61,7 +64,20 @@ def _commit(request: OffsetCommitRequest, code: ErrorCode, api_version: int) -> 
 
 def _fetch(request: OffsetFetchRequest, code: ErrorCode, api_version: int) -> Message:
     if api_version < offset_fetch.SEVERAL_GROUPS_SINCE:
-        return OffsetFetchResponse(error_code=code)
+        # Version 1 has room for errors with the partitions only.
+        topics = [
+            OffsetFetchResponseTopic(
+                name=topic.name,
+                partitions=[
+                    OffsetFetchResponsePartition(
+                        partition_index=index, committed_offset=NO_OFFSET, metadata="", error_code=code
+                    )
+                    for index in topic.partition_indexes
+                ],
+            )
+            for topic in request.topics or ()
+        ]
+        return OffsetFetchResponse(error_code=code, topics=topics)
     return OffsetFetchResponse(
         groups=[OffsetFetchResponseGroup(group_id=group.group_id, error_code=code) for group in request.groups]
     )
