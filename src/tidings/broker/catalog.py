@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from tidings.broker.catalog_state import CatalogState, ResourceType
 from tidings.broker.clock import Clock
@@ -34,6 +35,7 @@ Alteration = Callable[[dict[str, str]], Mapping[str, str]]
 """Given the settings as they are, those to be: checked and in canonical form. Raises ApiError."""
 
 
+R = TypeVar("R")
 Outcome = ApiError | None
 """Of one thing that was asked for: what is wrong with it, if anything."""
 
@@ -67,6 +69,7 @@ class Catalog:
         self._folders = PartitionFolders(files, root, self._state.removed_ids, make_id)
         self._log = MetadataLog(files, f"{root}/{CATALOG}-0", now_ms=clock.now_ms(), clean=clean)
         self._changing = asyncio.Lock()
+        self._under_way: set[asyncio.Task[Any]] = set()
         for record in self._log.read():
             self._state.replay(record)
         self._folders.sweep({(CATALOG, 0)} | {(topic.name, replica.index) for topic, replica in self.replicas()})
@@ -123,6 +126,66 @@ class Catalog:
 
     async def create(self, wanted: Sequence[NewTopic]) -> list[Topic | ApiError]:
         """Create topics; for each the topic, or why it could not be. What is returned is on the disk."""
+        return await self._to_the_end(self._create(wanted))
+
+    async def add_partitions(self, name: str, count: int, *, validate_only: bool = False) -> None:
+        """Let a topic have `count` partitions. Raises ApiError."""
+        await self._to_the_end(self._add_partitions(name, count, validate_only))
+
+    async def delete(self, doomed: Sequence[Topic]) -> list[ApiError | None]:
+        """Delete topics, each named once; for each None, or why it could not be."""
+        return await self._to_the_end(self._delete(doomed))
+
+    async def alter_topic(self, name: str, alter: Alteration, *, validate_only: bool = False) -> None:
+        """Change a topic's own settings. Raises ApiError."""
+        await self._to_the_end(self._alter_topic(name, alter, validate_only))
+
+    async def alter_broker(self, name: str, alter: Alteration, *, validate_only: bool = False) -> None:
+        """Change the dynamic settings of the broker `name`, or of all (''). Raises ApiError."""
+        await self._to_the_end(self._alter_broker(name, alter, validate_only))
+
+    async def write(self, records: Sequence[Message]) -> None:
+        """Keep records that others planned (producer ids). Raises DiskError."""
+        await self._to_the_end(self._write_alone(records))
+
+    async def group_offsets(self) -> Partition:
+        """The log of the groups' offsets, created when it is first needed. Raises ApiError."""
+        if GROUP_OFFSETS not in self._state.topics:
+            (outcome,) = await self.create([NewTopic(GROUP_OFFSETS, 1)])
+            if isinstance(outcome, ApiError) and outcome.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
+                raise outcome
+        return self.partition(GROUP_OFFSETS, 0)
+
+    async def finish(self) -> None:
+        """Return when no change is under way."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    def close(self) -> bool:
+        """Close every log; whether all is in order, so that the next start may trust it."""
+        in_order = True
+        for topic, replica in self.replicas():
+            if replica.is_offline:
+                in_order = False
+            if replica.log is not None:
+                in_order &= _closed(replica.log, f"{topic.name}-{replica.index}")
+        return in_order & _closed(self._log, CATALOG)
+
+    # How.
+
+    async def _to_the_end(self, change: Coroutine[Any, Any, R]) -> R:
+        """A change that has begun is made, even if whoever asked for it hangs up."""
+        task = asyncio.create_task(change)
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked has it, or does not care any more
+
+    async def _create(self, wanted: Sequence[NewTopic]) -> list[Topic | ApiError]:
         async with self._changing:
             changes, folders, outcomes = self._plan_topics(wanted)
             if changes:
@@ -134,16 +197,7 @@ class Catalog:
                     return [outcome or _storage_error(error) for outcome in outcomes]
             return [outcome or self._state.topics[new.name] for new, outcome in zip(wanted, outcomes, strict=True)]
 
-    async def group_offsets(self) -> Partition:
-        """The log of the groups' offsets, created when it is first needed. Raises ApiError."""
-        if GROUP_OFFSETS not in self._state.topics:
-            (outcome,) = await self.create([NewTopic(GROUP_OFFSETS, 1)])
-            if isinstance(outcome, ApiError) and outcome.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
-                raise outcome
-        return self.partition(GROUP_OFFSETS, 0)
-
-    async def add_partitions(self, name: str, count: int, *, validate_only: bool = False) -> None:
-        """Let a topic have `count` partitions. Raises ApiError."""
+    async def _add_partitions(self, name: str, count: int, validate_only: bool) -> None:
         async with self._changing:
             topic = self._state.topic(name)
             changes = self._state.plan_partitions(topic, count)
@@ -156,8 +210,7 @@ class Catalog:
             except DiskError as error:
                 raise _storage_error(error) from error
 
-    async def delete(self, doomed: Sequence[Topic]) -> list[ApiError | None]:
-        """Delete topics, each named once; for each None, or why it could not be."""
+    async def _delete(self, doomed: Sequence[Topic]) -> list[ApiError | None]:
         async with self._changing:
             changes: list[Message] = []
             outcomes: list[Outcome] = []
@@ -180,37 +233,22 @@ class Catalog:
             await asyncio.to_thread(self._let_go, removed)
             return outcomes
 
-    async def alter_topic(self, name: str, alter: Alteration, *, validate_only: bool = False) -> None:
-        """Change a topic's own settings. Raises ApiError."""
+    async def _alter_topic(self, name: str, alter: Alteration, validate_only: bool) -> None:
         async with self._changing:
             topic = self._state.topic(name)
             wanted = alter(dict(topic.configs))
             changes = self._state.plan_configs(ResourceType.TOPIC, name, topic.configs, wanted)
             await self._write_configs(changes, validate_only)
 
-    async def alter_broker(self, name: str, alter: Alteration, *, validate_only: bool = False) -> None:
-        """Change the dynamic settings of the broker `name`, or of all (''). Raises ApiError."""
+    async def _alter_broker(self, name: str, alter: Alteration, validate_only: bool) -> None:
         async with self._changing:
             current = self._state.settings.dynamic.get(name, {})
             changes = self._state.plan_configs(ResourceType.BROKER, name, current, alter(dict(current)))
             await self._write_configs(changes, validate_only)
 
-    async def write(self, records: Sequence[Message]) -> None:
-        """Keep records that others planned (producer ids). Raises DiskError."""
+    async def _write_alone(self, records: Sequence[Message]) -> None:
         async with self._changing:
             await self._write(records)
-
-    def close(self) -> bool:
-        """Close every log; whether all is in order, so that the next start may trust it."""
-        in_order = True
-        for topic, replica in self.replicas():
-            if replica.is_offline:
-                in_order = False
-            if replica.log is not None:
-                in_order &= _closed(replica.log, f"{topic.name}-{replica.index}")
-        return in_order & _closed(self._log, CATALOG)
-
-    # How.
 
     def _plan_topics(
         self, wanted: Sequence[NewTopic]

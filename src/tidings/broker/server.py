@@ -130,6 +130,7 @@ class Broker:
         await self._hang_up()
         await self._server.wait_closed()
         self._server = None
+        await self.catalog.finish()
         in_order = self.catalog.close()
         self.folder.close(clean=in_order)
         log.info("stopped %s", "cleanly" if in_order else "with faults: the next start checks every partition")
