@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
-from tidings.errors import TidingsError
 from tidings.service.clock import Clock, Timer
 from tidings.service.dispatcher import Dispatcher
 from tidings.service.transports.base import Consumer, Place, Transport
@@ -46,14 +45,13 @@ class Intake:
     def assigned(self, places: Collection[Place]) -> None:
         self._dispatcher.assigned(places)
 
-    async def revoked(self, places: Collection[Place]) -> None:
+    async def revoked(self, places: Collection[Place]) -> Mapping[Place, int]:
         try:
             async with asyncio.timeout(GRACE_S):
-                commits = await self._dispatcher.revoked(places)
+                return await self._dispatcher.revoked(places)
         except TimeoutError:
             log.warning("%s: gave up partitions with handlers still at work: those events will come again", self._group)
-            return
-        await self._commit(commits)
+            return {}
 
     def lost(self, places: Collection[Place]) -> None:
         self._dispatcher.lost(places)
@@ -68,13 +66,4 @@ class Intake:
         except TimeoutError:
             log.warning("%s: stopped with handlers still at work: those events will come again", self._group)
             await self._dispatcher.cancel()
-        await self._commit(self._dispatcher.take_commits())
-        await self._consumer.close()
-
-    async def _commit(self, commits: dict[Place, int]) -> None:
-        if not commits:
-            return
-        try:
-            await self._consumer.commit_now(commits)
-        except TidingsError as error:
-            log.warning("%s: could not commit, so some events will come again: %s", self._group, error)
+        await self._consumer.close(self._dispatcher.take_commits())

@@ -6,7 +6,7 @@ them to itself, and crosses to the loop once per batch, not once per record.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from tidings.errors import TidingsError
@@ -73,8 +73,9 @@ class Owner(Protocol):
     def assigned(self, places: Collection[Place]) -> None:
         """These come, and their records follow."""
 
-    def revoked(self, places: Collection[Place]) -> Awaitable[None]:
-        """These go to another member once this returns: the time to finish what is in hand and commit it."""
+    async def revoked(self, places: Collection[Place]) -> Mapping[Place, int]:
+        """These go to another member once this returns: the time to finish what is in hand. Returns the offsets to
+        commit for them."""
 
     def lost(self, places: Collection[Place]) -> None:
         """These are gone already; nothing can be committed for them any more."""
@@ -89,11 +90,8 @@ class Consumer(Protocol):
     def commit(self, offsets: Mapping[Place, int]) -> None:
         """Note that everything before these offsets is done. Soon, not now; failing is logged and means redelivery."""
 
-    async def commit_now(self, offsets: Mapping[Place, int]) -> None:
-        """The same, returning when it is noted. Raises UnavailableError."""
-
-    async def close(self) -> None:
-        """Leave the group."""
+    async def close(self, offsets: Mapping[Place, int]) -> None:
+        """Commit these, now, and leave the group."""
 
 
 class Reader(Protocol):

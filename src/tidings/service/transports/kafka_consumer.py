@@ -7,14 +7,16 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Collection, Coroutine, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from tidings.service.transports.base import Batch, Owner, Place, Received
-from tidings.service.transports.kafka_errors import Outage, translate, translated
+from tidings.service.transports.kafka_errors import Outage, translate
 
 log = logging.getLogger("tidings.service")
+
+T = TypeVar("T")
 
 BATCH_RECORDS_MAX = 1000
 BATCHES_AHEAD_MAX = 2
@@ -26,7 +28,11 @@ wants to see a member poll, and rebalances wait for it."""
 
 
 class _Poller:
-    """The thread of one consumer, and the hand-over of its batches to the loop."""
+    """The thread of one consumer, and the hand-over of its batches to the loop.
+
+    Only this thread calls the consumer: confluent-kafka lets one thread in at a time, and a second one waits for as
+    long as the first goes on polling.
+    """
 
     def __init__(self, consumer: Consumer, loop: asyncio.AbstractEventLoop, name: str) -> None:
         self.consumer = consumer
@@ -38,6 +44,8 @@ class _Poller:
         self._failure: BaseException | None = None
         self._paused: list[TopicPartition] = []
         self._complained: set[int] = set()
+        self._to_commit: dict[Place, int] = {}
+        self._committing = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -58,6 +66,10 @@ class _Poller:
         for index, batch in enumerate(self._batches):
             kept = [record for record in batch.records if (record.stream, record.partition) not in gone]
             self._batches[index] = Batch(kept, batch.ends)
+
+    def commit(self, offsets: Mapping[Place, int]) -> None:
+        with self._committing:
+            self._to_commit.update(offsets)
 
     async def close(self) -> None:
         self._closing.set()
@@ -80,6 +92,7 @@ class _Poller:
     def _run(self) -> None:
         try:
             while not self._closing.is_set():
+                self._commit(wait=False)
                 if self._room.acquire(timeout=0 if self._paused else HOLD_S):
                     self._resume()
                     batch = self._read()
@@ -92,7 +105,20 @@ class _Poller:
         except Exception as error:
             self._loop.call_soon_threadsafe(self._fail, error)
         finally:
+            self._commit(wait=True)
             self.consumer.close()
+
+    def _commit(self, *, wait: bool) -> None:
+        with self._committing:
+            offsets, self._to_commit = self._to_commit, {}
+        if offsets:
+            self.commit_here(offsets, wait=wait)
+
+    def commit_here(self, offsets: Mapping[Place, int], *, wait: bool) -> None:
+        try:
+            self.consumer.commit(offsets=topic_partitions(offsets), asynchronous=not wait)
+        except KafkaException as error:
+            log.warning("could not commit, so some events may come again: %s", error.args[0].str())
 
     def _read(self) -> Batch | None:
         first = self.consumer.poll(POLL_S)
@@ -125,9 +151,10 @@ class _Poller:
 
     def _stand_still(self) -> None:
         """Nobody takes what was read: read no more, but go on polling, so that the group knows us alive."""
-        if not self._paused:
-            self._paused = self.consumer.assignment()
-            self.consumer.pause(self._paused)
+        assigned = self.consumer.assignment()
+        if assigned != self._paused:  # at first, and when the group deals anew meanwhile
+            self.consumer.pause(assigned)
+            self._paused = assigned
         message = self.consumer.poll(POLL_S)
         if message is not None and message.error() is None:  # it came before the pause took hold
             self.consumer.seek(TopicPartition(message.topic(), message.partition(), message.offset()))
@@ -163,22 +190,14 @@ class KafkaGroupConsumer:
         return batch
 
     def commit(self, offsets: Mapping[Place, int]) -> None:
-        try:
-            self._consumer.commit(offsets=_topic_partitions(offsets), asynchronous=True)
-        except KafkaException as error:
-            log.warning("could not commit, so some events may come again: %s", error.args[0].str())
-
-    async def commit_now(self, offsets: Mapping[Place, int]) -> None:
-        def commit() -> None:
-            self._consumer.commit(offsets=_topic_partitions(offsets), asynchronous=False)
-
-        await asyncio.to_thread(translated, commit)
+        self._poller.commit(offsets)
 
     def _committed(self, error: KafkaError | None, _places: list[TopicPartition]) -> None:
         if error is not None and error.code() != KafkaError._NO_OFFSET:
             log.warning("could not commit, so some events may come again: %s", error.str())
 
-    async def close(self) -> None:
+    async def close(self, offsets: Mapping[Place, int]) -> None:
+        self._poller.commit(offsets)
         await self._poller.close()
 
     # Called by librdkafka in the poller's thread, which stands still meanwhile.
@@ -190,11 +209,12 @@ class KafkaGroupConsumer:
         self._on_loop(assign())
 
     def _on_revoke(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
-        async def revoke() -> None:
+        async def revoke() -> Mapping[Place, int]:
             self._poller.forget(_places(places))
-            await self._owner.revoked(_places(places))
+            return await self._owner.revoked(_places(places))
 
-        self._on_loop(revoke())
+        if offsets := self._on_loop(revoke()):
+            self._poller.commit_here(offsets, wait=True)
 
     def _on_lost(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
         log.warning("the group gave %d partitions to others while we were not heard of", len(places))
@@ -205,22 +225,22 @@ class KafkaGroupConsumer:
 
         self._on_loop(lose())
 
-    def _on_loop(self, action: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(action, self._loop).result()
+    def _on_loop(self, action: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(action, self._loop).result()
 
 
 def _places(places: list[TopicPartition]) -> list[Place]:
     return [(place.topic, place.partition) for place in places]
 
 
-def _topic_partitions(offsets: Mapping[Place, int]) -> list[TopicPartition]:
+def topic_partitions(offsets: Mapping[Place, int]) -> list[TopicPartition]:
     return [TopicPartition(stream, partition, offset) for (stream, partition), offset in offsets.items()]
 
 
 class KafkaReader:
     def __init__(self, config: dict[str, Any], offsets: Mapping[Place, int], loop: asyncio.AbstractEventLoop) -> None:
         consumer = Consumer(config)
-        consumer.assign(_topic_partitions(offsets))
+        consumer.assign(topic_partitions(offsets))
         self._poller = _Poller(consumer, loop, "tidings-reader")
 
     async def poll(self) -> Batch:

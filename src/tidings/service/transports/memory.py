@@ -213,12 +213,8 @@ class MemoryConsumer:
         elif self._joined:
             self._group.offsets.update({place: offset for place, offset in offsets.items() if place in self.positions})
 
-    async def commit_now(self, offsets: Mapping[Place, int]) -> None:
-        if self._broker.away:
-            raise UnavailableError("the broker is away")
+    async def close(self, offsets: Mapping[Place, int]) -> None:
         self.commit(offsets)
-
-    async def close(self) -> None:
         if self._joined:
             self._joined = False
             self._group.members.remove(self)
@@ -238,7 +234,7 @@ async def _rebalance(broker: MemoryBroker, group: MemoryGroup) -> None:
         wanted = _deal(broker, group.members)
         for member in group.members:
             if going := [place for place in member.positions if place not in wanted[member]]:
-                await member.owner.revoked(going)
+                member.commit(await member.owner.revoked(going))
                 for place in going:
                     member.positions.pop(place, None)
         for member in group.members:
