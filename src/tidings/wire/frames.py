@@ -127,7 +127,10 @@ def read_request(frame: Buffer) -> tuple[int, int, int, str | None, int]:
 def frame_response(correlation_id: int, parts: list[Buffer], flexible_header: bool) -> list[Buffer]:
     """The frame of a reply whose encoded body is `parts`, as few pieces: small ones joined, large ones untouched."""
     head_bytes = 5 if flexible_header else 4
-    head = _RESPONSE.pack(head_bytes + sum(map(len, parts)), correlation_id)
+    body_bytes = sum(map(len, parts))
+    head = _RESPONSE.pack(head_bytes + body_bytes, correlation_id)
+    if body_bytes < JOIN_BYTES_MAX:  # nearly always
+        return [b"".join([head, b"\0", *parts] if flexible_header else [head, *parts])]
     small: list[Buffer] = [head, b"\0"] if flexible_header else [head]
     pieces: list[Buffer] = []
     for part in parts:

@@ -38,6 +38,8 @@ NO_TIMESTAMP = -1
 
 _HEADER = Struct(">qiibIhiqqqhii")
 _BASE_OFFSET = Struct(">q")
+_BATCH_LENGTH = Struct(">i")
+_BATCH_LENGTH_AT = 8
 _LEADER_EPOCH = Struct(">i")
 _LEADER_EPOCH_AT = 12
 _CRC = Struct(">I")
@@ -145,6 +147,11 @@ def _what_is_wrong(header: BatchHeader) -> str:
         f"an impossible record batch: {header.batch_length} bytes, {header.record_count} records, "
         f"base offset {header.base_offset}, last offset delta {header.last_offset_delta}"
     )
+
+
+def is_one_batch(buf: Buffer) -> bool:
+    """Whether `buf` is exactly as long as the batch it begins with says; quick, and of what is inside no proof."""
+    return len(buf) >= HEADER_BYTES and _BATCH_LENGTH.unpack_from(buf, _BATCH_LENGTH_AT)[0] + LENGTH_END == len(buf)
 
 
 def batches(buf: Buffer, pos: int = 0) -> Iterator[tuple[int, BatchHeader]]:

@@ -30,7 +30,7 @@ from tidings.wire.messages.produce import (
     TopicProduceResponse,
 )
 from tidings.wire.primitives import Buffer, MalformedError
-from tidings.wire.records import read_header, records
+from tidings.wire.records import is_one_batch, read_header, records
 
 TOPIC_IDS_SINCE = 13
 ZSTD_SINCE = 7
@@ -114,10 +114,9 @@ class _Produce:
 
     def _check(self, partition: Partition, batch: memoryview | bytearray) -> None:
         """What is for the API to refuse. The log checks the rest."""
-        header = read_header(batch)
-        if header.size_bytes != len(batch):
+        if not is_one_batch(batch):
             raise ApiError(ErrorCode.INVALID_RECORD, ONE_BATCH)
-        if self._version < ZSTD_SINCE and header.compression == Compression.ZSTD:
+        if self._version < ZSTD_SINCE and read_header(batch).compression == Compression.ZSTD:
             raise ApiError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce version 7")
         if partition.config.compacts:
             _check_keys(batch)
