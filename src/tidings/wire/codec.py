@@ -23,7 +23,7 @@ def decode(cls: type[M], version: int, buf: Buffer, pos: int = 0) -> tuple[M, in
 
     Record batches in it are views of `buf`; all else is copied.
     """
-    view = memoryview(buf)
+    view = buf if type(buf) is memoryview else memoryview(buf)
     try:
         message, pos = _reader(cls, version)(view, pos)
     except (struct.error, IndexError) as error:

@@ -149,7 +149,9 @@ def read_compact_nullable_records(buf: Buffer, pos: int) -> tuple[Buffer | None,
     size, pos = read_uvarint(buf, pos)
     if size == 0:
         return None, pos
-    end = _end(buf, pos, size - 1, "bytes")
+    end = pos + size - 1
+    if end > len(buf):
+        raise MalformedError(f"bytes of {size - 1} bytes where {len(buf) - pos} remain")
     return buf[pos:end], end
 
 

@@ -83,8 +83,10 @@ class _Reader(Source):
                 "if 0 < size < 128:",
                 f"  {target} = buf[pos + 1:pos + size].tobytes().decode()",
                 "  pos += size",
-                "else:",
             )
+            if nullable:
+                self.add(indent, "elif size == 0:", f"  {target} = None", "  pos += 1")
+            self.add(indent, "else:")
             read = self.primitive("read_compact_nullable_string")
         else:
             self.names["int16"] = Packer(">h").unpack_from
@@ -133,7 +135,9 @@ class _Reader(Source):
             self.add(indent + 1, f"count, pos = {size}(buf, pos - 1, {least})")
         else:
             size = self.primitive("read_array_size")
-            self.add(indent, f"count, pos = {size}(buf, pos, {least})")
+            self.names["int32"] = Packer(">i").unpack_from
+            self.add(indent, "count, = int32(buf, pos)", "pos += 4", "if not -1 <= count < 127:")
+            self.add(indent + 1, f"count, pos = {size}(buf, pos - 4, {least})")
 
     def elements(self, indent: int, f: Field, kind: Array, target: str) -> None:
         if isinstance(kind.of, Kind) and kind.of.name == "uuid":
