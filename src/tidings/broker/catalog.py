@@ -118,6 +118,10 @@ class Catalog:
         replica = topic.partitions[index]
         return replica.log or self._open(topic, replica)
 
+    def is_used(self, topic: Topic, replica: Replica) -> bool:
+        """Whether a partition may hold records. If not, there is no need to open it."""
+        return replica.log is not None or self._folders.is_claimed(topic.name, replica.index)
+
     # What changes it.
 
     def check(self, new: NewTopic) -> None:

@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Iterator
 
 from tidings.broker.dispatch import Context, handles
-from tidings.errors import DiskError
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.describe_log_dirs import (
     DescribeLogDirsPartition,
@@ -50,13 +49,18 @@ def _asked(request: DescribeLogDirsRequest, context: Context) -> Iterator[tuple[
             yield asked.topic, list(dict.fromkeys(asked.partitions))
 
 
-def _sizes(topic: str, indexes: list[int], context: Context) -> Iterator[DescribeLogDirsPartition]:
+def _sizes(name: str, indexes: list[int], context: Context) -> Iterator[DescribeLogDirsPartition]:
+    catalog = context.broker.catalog
+    topic = catalog.topics.get(name)
     for index in indexes:
-        try:
-            partition = context.broker.catalog.partition(topic, index)
-            yield DescribeLogDirsPartition(partition_index=index, partition_size=partition.size_bytes)
-        except (ApiError, DiskError):
+        if topic is None or not 0 <= index < len(topic.partitions):
             continue
+        try:
+            used = catalog.is_used(topic, topic.partitions[index])
+            size_bytes = catalog.partition(name, index).size_bytes if used else 0
+        except ApiError:
+            continue  # offline
+        yield DescribeLogDirsPartition(partition_index=index, partition_size=size_bytes)
 
 
 def _disk_bytes(path: str) -> tuple[int, int]:
