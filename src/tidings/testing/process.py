@@ -65,6 +65,12 @@ class ChildProcess:
         with self._changed:
             return list(self._lines[stream])
 
+    def lines_after(self, count: int, stream: str, timeout_s: float) -> list[str]:
+        """What it has written since its first `count` lines; if that is nothing, waits up to `timeout_s` for some."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._lines[stream]) > count, timeout_s)
+            return self._lines[stream][count:]
+
     def wait_for_line(self, pattern: str, timeout_s: float, *, stream: str = "stdout", after: int = 0) -> re.Match[str]:
         """The first line (from line `after` on) in which `pattern` is found.
 
