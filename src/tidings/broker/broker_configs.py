@@ -30,6 +30,26 @@ _DEFAULTS = {
     "log.roll.jitter.ms": None,
     "log.roll.jitter.hours": "0",
 }
+_INT, _LONG, _DOUBLE, _LIST = ConfigType.INT, ConfigType.LONG, ConfigType.DOUBLE, ConfigType.LIST
+_KEPT: dict[str, tuple[ConfigType, str | None]] = {
+    "background.threads": (_INT, "10"),
+    "follower.replication.throttled.rate": (_LONG, "9223372036854775807"),
+    "leader.replication.throttled.rate": (_LONG, "9223372036854775807"),
+    "log.cleaner.backoff.ms": (_LONG, "15000"),
+    "log.cleaner.dedupe.buffer.size": (_LONG, "134217728"),
+    "log.cleaner.io.buffer.load.factor": (_DOUBLE, "0.9"),
+    "log.cleaner.io.buffer.size": (_INT, "524288"),
+    "log.cleaner.io.max.bytes.per.second": (_DOUBLE, "1.7976931348623157E308"),
+    "log.cleaner.threads": (_INT, "1"),
+    "max.connection.creation.rate": (_INT, "2147483647"),
+    "max.connections": (_INT, "2147483647"),
+    "max.connections.per.ip": (_INT, "2147483647"),
+    "num.io.threads": (_INT, "8"),
+    "num.network.threads": (_INT, "3"),
+    "num.recovery.threads.per.data.dir": (_INT, "2"),
+    "num.replica.fetchers": (_INT, "1"),
+    "replica.alter.log.dirs.io.max.bytes.per.second": (_LONG, "9223372036854775807"),
+}
 _READ_ONLY = {*_MS_PER_UNIT, "log.flush.scheduler.interval.ms"}
 
 
@@ -50,19 +70,25 @@ def _topic_defaults() -> Iterator[ConfigKey]:
                 low=None if in_coarse_units else key.low,
                 high=key.high,
                 choices=key.choices,
+                check=key.check,
                 dynamic=name not in _READ_ONLY,
             )
+
+
+def _kept() -> Iterator[ConfigKey]:
+    """Settings that operators' scripts change while Kafka runs, and that have nothing to act on here."""
+    for name, (type, default) in _KEPT.items():
+        yield ConfigKey(name=name, type=type, default=default, documentation="Kept; this broker has no use for it.")
 
 
 def _fixed(name: str, type: ConfigType, default: str | None, documentation: str) -> ConfigKey:
     return ConfigKey(name=name, type=type, default=default, documentation=documentation, dynamic=False)
 
 
-_INT, _LONG, _LIST = ConfigType.INT, ConfigType.LONG, ConfigType.LIST
-
 BROKER_CONFIGS: dict[str, ConfigKey] = table(
     [
         *_topic_defaults(),
+        *_kept(),
         _fixed("advertised.listeners", _LIST, None, "The address clients are told, if not that of listeners."),
         _fixed("auto.create.topics.enable", ConfigType.BOOLEAN, "true", "Whether asking for a topic creates it."),
         _fixed("broker.id", _INT, "-1", "The same as node.id."),

@@ -66,7 +66,7 @@ class ConfigKey:
         """The value as it is kept and shown. Raises ApiError INVALID_CONFIG, worded as Apache Kafka does."""
         value = value.strip()
         if self.type is ConfigType.LIST:
-            return ",".join(self._elements(value))
+            return ",".join(dict.fromkeys(self._elements(value)))
         if self.type is ConfigType.BOOLEAN:
             if value.lower() not in ("true", "false"):
                 raise self._invalid(value, "Expected value to be either true or false")
@@ -86,8 +86,6 @@ class ConfigKey:
         elements = self.split(value)
         for element in elements:
             self._check_text(element)
-        if len(set(elements)) != len(elements):
-            raise self._invalid(value, "an element is there twice")
         return elements
 
     def _check_text(self, value: str) -> None:
@@ -114,6 +112,7 @@ class ConfigKey:
             raise self._invalid(value, f"Value must be at least {self.low}")
         if self.high is not None and not number <= self.high:
             raise self._invalid(value, f"Value must be no more than {self.high}")
+        self._check_text(value)
         return number
 
     def _invalid(self, value: str, problem: str) -> ApiError:

@@ -21,7 +21,7 @@ class Setting(NamedTuple):
     """One name, its value there, and where that was set."""
 
     name: str
-    value: str | None
+    value: str
     source: ConfigSource
 
 
@@ -34,10 +34,8 @@ class Settings:
         self.dynamic: dict[str, dict[str, str]] = {}
 
     def of_broker(self, name: str) -> list[Setting]:
-        """The value in force of a broker's setting, and after it the ones it hides."""
-        return _from(name, list(self._chain(_broker_synonyms(name)))) or [
-            Setting(name, BROKER_CONFIGS[name].default, ConfigSource.DEFAULT_CONFIG)
-        ]
+        """The value in force of a broker's setting, and after it the ones it hides. Empty if it has no value."""
+        return _from(name, list(self._chain(_broker_synonyms(name))))
 
     def of_topic(self, name: str, own: Mapping[str, str]) -> list[Setting]:
         """The same for a topic, whose own settings are `own`. Empty if none but Kafka's default is there."""
@@ -52,7 +50,7 @@ class Settings:
         chain = self.of_topic(name, own)
         if not chain:
             return TOPIC_CONFIGS[name].default or "", ConfigSource.DEFAULT_CONFIG
-        return in_topic_units(chain[0].name, chain[0].value or ""), chain[0].source
+        return in_topic_units(chain[0].name, chain[0].value), chain[0].source
 
     def topic_values(self, own: Mapping[str, str]) -> dict[str, str]:
         """Every setting of a topic, as it holds."""
@@ -67,8 +65,9 @@ class Settings:
         for layer, source in layers:
             yield from (Setting(name, layer[name], source) for name in names if name in layer)
         for name in names:
-            if BROKER_CONFIGS[name].default is not None:
-                yield Setting(name, BROKER_CONFIGS[name].default, ConfigSource.DEFAULT_CONFIG)
+            default = BROKER_CONFIGS[name].default
+            if default is not None:
+                yield Setting(name, default, ConfigSource.DEFAULT_CONFIG)
 
 
 def _broker_synonyms(name: str) -> tuple[str, ...]:

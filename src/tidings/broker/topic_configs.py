@@ -21,6 +21,10 @@ def _throttled(value: str) -> str | None:
     return None if _THROTTLED.fullmatch(value) else "must be * or [partitionId]:[brokerId],[partitionId]:[brokerId],..."
 
 
+def _gzip_level(value: str) -> str | None:
+    return "Value must be between 1 and 9 or equal to -1" if int(value) == 0 else None
+
+
 def _long(name: str, default: int, low: float | None, documentation: str, *synonyms: str) -> ConfigKey:
     return ConfigKey(
         name=name, type=ConfigType.LONG, default=str(default), low=low, documentation=documentation, synonyms=synonyms
@@ -58,7 +62,10 @@ TOPIC_CONFIGS: dict[str, ConfigKey] = table(
             documentation="What happens to old segments. delete: they go when retention.ms or retention.bytes is"
             " reached. compact: the latest record of each key is to be kept; until this broker compacts, all are.",
         ),
-        _int("compression.gzip.level", -1, -1, "Level of gzip." + _NO_EFFECT, "compression.gzip.level", high=9),
+        ConfigKey(
+            name="compression.gzip.level", type=ConfigType.INT, default="-1", low=-1, high=9, check=_gzip_level,
+            synonyms=("compression.gzip.level",), documentation="Level of gzip." + _NO_EFFECT,
+        ),
         _int("compression.lz4.level", 9, 1, "Level of lz4." + _NO_EFFECT, "compression.lz4.level", high=17),
         _choice(
             "compression.type", "producer", ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"),

@@ -78,7 +78,8 @@ def _of_broker(
         layers = settings.of_broker(key.name)
         if resource.resource_name == DEFAULT_BROKER:
             layers = [layer for layer in layers if layer.source >= ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG]
-        described.append(_described(key, layers[0].value, layers[0].source, layers, request))
+        value, source = (layers[0].value, layers[0].source) if layers else (None, ConfigSource.DEFAULT_CONFIG)
+        described.append(_described(key, value, source, layers, request))
     return described
 
 
