@@ -78,15 +78,20 @@ class BrokerProcess:
 
     def start(self) -> Self:
         """Returns when it says that it is ready. Raises UnavailableError, with what it wrote, if it does not."""
-        if self.running:
-            raise UnavailableError(f"the broker runs already, as process {self.pid}")
-        self._child = ChildProcess(self.command, self.environment)
+        self.launch()
         try:
-            self._child.wait_for_line(_READY, self.timeout_s)
+            self.child.wait_for_line(_READY, self.timeout_s)
         except BaseException:
             self.kill()
             raise
         return self
+
+    def launch(self) -> ChildProcess:
+        """Start it and do not wait: for tests of what happens before it is ready, or instead."""
+        if self.running:
+            raise UnavailableError(f"the broker runs already, as process {self.pid}")
+        self._child = ChildProcess(self.command, self.environment)
+        return self._child
 
     def kill(self) -> None:
         """SIGKILL, as a crash: nothing is flushed, nobody is told."""
