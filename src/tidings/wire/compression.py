@@ -93,7 +93,7 @@ def _snap(data: Buffer) -> bytes:
 
 def _unsnap(data: memoryview, bytes_max: int) -> bytes:
     if data[:8] != _XERIAL_MAGIC:
-        return _unsnap_block(data, bytes_max)
+        return _unsnap_block(data, bytes_max, bytes_max)
     if len(data) < len(_XERIAL_HEADER):
         raise MalformedError("damaged snappy: its header is cut short")
     out = bytearray()
@@ -106,18 +106,18 @@ def _unsnap(data: memoryview, bytes_max: int) -> bytes:
         pos = start + size
         if size <= 0 or pos > len(data):
             raise MalformedError(f"damaged snappy: a block of {size} bytes where {len(data) - start} remain")
-        out += _unsnap_block(data[start:pos], bytes_max - len(out))
+        out += _unsnap_block(data[start:pos], bytes_max - len(out), bytes_max)
     return bytes(out)
 
 
-def _unsnap_block(block: memoryview, bytes_max: int) -> bytes:
+def _unsnap_block(block: memoryview, room: int, bytes_max: int) -> bytes:
     from cramjam import DecompressionError, snappy
 
     try:
         size = snappy.decompress_raw_len(block)
         if size > _SNAPPY_RATIO_MAX * len(block):
             raise MalformedError(f"damaged snappy: {len(block)} bytes cannot become {size}")
-        if size > bytes_max:
+        if size > room:
             raise _too_large(bytes_max)
         return bytes(snappy.decompress_raw(block))
     except DecompressionError as error:
@@ -175,9 +175,10 @@ def _unzstd(data: memoryview, bytes_max: int) -> bytes:
         for start in range(0, len(data), _ZSTD_STEP_BYTES):
             if inflater.eof:
                 raise MalformedError("damaged zstd: something behind its end")
-            out += inflater.decompress(data[start : start + _ZSTD_STEP_BYTES])
-            if len(out) > bytes_max:
+            piece = inflater.decompress(data[start : start + _ZSTD_STEP_BYTES])
+            if len(out) + len(piece) > bytes_max:
                 raise _too_large(bytes_max)
+            out += piece
     except ZstdError as error:
         raise MalformedError(f"damaged {error}") from error
     if not inflater.eof or inflater.unused_data:
@@ -185,8 +186,8 @@ def _unzstd(data: memoryview, bytes_max: int) -> bytes:
     return bytes(out)
 
 
-_ZSTD_STEP_BYTES = 256
-"""The library gives no bound for its output, but four bytes of input yield at most 128 KiB: so a step yields 8 MiB."""
+_ZSTD_STEP_BYTES = 128
+"""The library takes no bound for its output, but four bytes of input yield at most 128 KiB: so a step yields 4 MiB."""
 
 _COMPRESS = {Compression.GZIP: _gzip, Compression.SNAPPY: _snap, Compression.LZ4: _lz4, Compression.ZSTD: _zstd}
 _DECOMPRESS = {
