@@ -14,7 +14,7 @@ from tidings.wire.codec import decode, encode
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.frames import frame_response, read_request
 from tidings.wire.message import Message
-from tidings.wire.primitives import Buffer, MalformedError, tagged_fields
+from tidings.wire.primitives import Buffer, MalformedError, skip_tagged_fields
 
 if TYPE_CHECKING:
     from tidings.broker.server import Broker
@@ -45,7 +45,7 @@ class Call:
             self._answer_other_version(context)
             return
         if version >= api.request.flexible_since:
-            pos = tagged_fields(frame, pos)[1]
+            pos = _skip_header_tags(frame, pos)
         request, _ = decode(api.request, version, frame if api.pipelined else bytes(frame), pos)
         try:
             reply = api.handle(request, context)
@@ -99,3 +99,11 @@ class Call:
         if reply is None:
             raise CloseConnection(f"{self._api.name} cannot report {error.code.name}: {error}") from error
         return reply
+
+
+def _skip_header_tags(frame: memoryview, pos: int) -> int:
+    """Nobody has defined a tag for the header of requests yet."""
+    try:
+        return skip_tagged_fields(frame, pos) if frame[pos] else pos + 1
+    except IndexError:
+        raise MalformedError(f"the header of a request is cut short at {len(frame)} bytes") from None

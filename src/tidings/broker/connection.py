@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 CALLS_MAX = 1000
 OUTGOING_BYTES_MAX = 256 << 10
 """With more than this not yet taken by the client, nothing further of what it asks is handled."""
+JOIN_BYTES_MAX = 64 << 10
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -171,12 +172,15 @@ class Connection(asyncio.BufferedProtocol):
 
     def _flush(self) -> None:
         pieces = self._outgoing
+        if not pieces:
+            return
         if len(pieces) == 1:
             self._transport.write(pieces[0])
-        elif pieces:
-            self._transport.writelines(pieces)
+        elif self._outgoing_bytes < JOIN_BYTES_MAX:
+            self._transport.write(b"".join(pieces))
         else:
-            return
+            for piece in pieces:  # to join them would copy the records once more
+                self._transport.write(piece)
         self._outgoing = []
         self._outgoing_bytes = 0
 
