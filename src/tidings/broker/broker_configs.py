@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from tidings.broker.config import BrokerConfig
 from tidings.broker.config_key import ConfigKey, ConfigType, table
 from tidings.broker.topic_configs import TOPIC_CONFIGS
+from tidings.errors import OperatorError
+from tidings.wire.error_codes import ApiError
 
 _MS_PER_UNIT = {
     "log.retention.minutes": 60_000,
@@ -141,7 +143,16 @@ def static_values(config: BrokerConfig, log_dir: str) -> dict[str, str]:
         values["advertised.listeners"] = f"PLAINTEXT://{config.advertised}"
     if config.durability == "fsync":
         values["log.flush.interval.messages"] = "1"
-    for name, value in config.topic_defaults.items():
-        synonyms = TOPIC_CONFIGS[name].synonyms
-        values[synonyms[0]] = TOPIC_CONFIGS[name].canonical(value)
+    values.update(_topic_default(name, value) for name, value in config.topic_defaults.items())
     return values
+
+
+def _topic_default(name: str, value: str) -> tuple[str, str]:
+    """A default of topics as a setting of the broker. Raises OperatorError."""
+    key = TOPIC_CONFIGS.get(name)
+    if key is None or not key.synonyms:
+        raise OperatorError(f"{name!r} is no setting that topics have a default of", "Leave it out.")
+    try:
+        return key.synonyms[0], key.canonical(value)
+    except ApiError as error:
+        raise OperatorError(str(error), "Give it another value, or leave it out.") from None

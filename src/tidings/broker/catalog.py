@@ -167,7 +167,7 @@ class Catalog:
 
     def close(self) -> bool:
         """Close every log; whether all is in order, so that the next start may trust it."""
-        in_order = True
+        in_order = not self._log.is_offline
         for topic, replica in self.replicas():
             if replica.is_offline:
                 in_order = False

@@ -69,6 +69,11 @@ class MetadataLog:
             raise DiskError(f"{self._path} takes no more records: {error}") from error
         self._partition.sync()
 
+    @property
+    def is_offline(self) -> bool:
+        """Whether a failure of the disk has ended all changes until the next start."""
+        return self._partition.offline_reason is not None
+
     def close(self, *, clean: bool) -> None:
         self._partition.close(clean)
 

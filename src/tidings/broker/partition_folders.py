@@ -28,7 +28,7 @@ DISCARDED_SUFFIX = "-delete"
 _NAME_LENGTH_MAX = 255
 _LOG_SUFFIX = ".log"
 _WITHOUT_RECORDS = re.compile(
-    r"\.(index|timeindex|txnindex|snapshot|tmp)$|^(leader-epoch-checkpoint|partition\.metadata)$"
+    r"\.(index|timeindex|txnindex|snapshot|tmp)$|^(leader-epoch-checkpoint|offset-checkpoint|partition\.metadata)$"
 )
 _PARTITION = re.compile(r"([a-zA-Z0-9._-]{1,249})-(0|[1-9][0-9]{0,8})")
 _DISCARDED = re.compile(r".+\.[0-9a-f]{32}-delete")
