@@ -16,7 +16,7 @@ from tests.interop.clients.base import COMPRESSIONS, Client, Got, Member, Positi
 # kafka-python loads its schemas by functions that Python 3.11 calls old, and does not close sockets that were refused.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:(read|open)_text is deprecated:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
 ]
 
 PARTITIONS = 6
