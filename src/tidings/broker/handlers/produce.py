@@ -65,8 +65,7 @@ class _Produce:
         self._future: asyncio.Future[Reply] | None = None
 
     def reply(self) -> Reply | asyncio.Future[Reply]:
-        for topic_data in self._request.topic_data:
-            self._append_topic(topic_data)
+        self._response.responses = [self._append_topic(topic) for topic in self._request.topic_data]
         if self._request.acks == ACKS_NONE:
             self._close_on_error()
             return None
@@ -75,42 +74,42 @@ class _Produce:
             return self._future
         return self._response
 
-    def _append_topic(self, data: TopicProduceData) -> None:
+    def _append_topic(self, data: TopicProduceData) -> TopicProduceResponse:
         response = TopicProduceResponse(name=data.name, topic_id=data.topic_id)
-        self._response.responses.append(response)
-        topic: Topic | None = None
-        error: ApiError | None = None
         try:
-            if self._request.acks not in ACKS:
-                raise ApiError(ErrorCode.INVALID_REQUIRED_ACKS, f"acks is 0, 1 or -1, not {self._request.acks}")
-            topic = find_topic(self._broker.catalog, data.name if self._version < TOPIC_IDS_SINCE else data.topic_id)
-            if topic.is_internal:
-                raise ApiError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{topic.name} is written by the broker alone")
-        except ApiError as refused:
-            error = refused
-        for partition_data in data.partition_data:
-            reply = PartitionProduceResponse(index=partition_data.index, error_code=0, base_offset=-1)
-            response.partition_responses.append(reply)
-            if topic is None or error is not None:
-                assert error is not None
-                _refuse(reply, error)
-            else:
-                self._append(topic, partition_data, reply)
+            topic = self._topic(data)
+        except ApiError as error:
+            response.partition_responses = [_refused(partition.index, error) for partition in data.partition_data]
+        else:
+            response.partition_responses = [self._append(topic, partition) for partition in data.partition_data]
+        return response
 
-    def _append(self, topic: Topic, data: PartitionProduceData, reply: PartitionProduceResponse) -> None:
+    def _topic(self, data: TopicProduceData) -> Topic:
+        if self._request.acks not in ACKS:
+            raise ApiError(ErrorCode.INVALID_REQUIRED_ACKS, f"acks is 0, 1 or -1, not {self._request.acks}")
+        topic = find_topic(self._broker.catalog, data.name if self._version < TOPIC_IDS_SINCE else data.topic_id)
+        if topic.is_internal:
+            raise ApiError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{topic.name} is written by the broker alone")
+        return topic
+
+    def _append(self, topic: Topic, data: PartitionProduceData) -> PartitionProduceResponse:
         try:
             partition = self._broker.catalog.partition(topic.name, data.index)
-            batch = _one_batch(data.records)
+            batch = _writable(data.records)
             self._check(partition, batch)
             appended = partition.append(batch, now_ms=self._now_ms)
         except (ApiError, MalformedError, DiskError) as error:
-            _refuse(reply, error)
-            return
-        reply.base_offset = appended.base_offset
-        reply.log_append_time_ms = appended.append_time_ms
-        reply.log_start_offset = partition.log_start_offset
+            return _refused(data.index, error)
+        reply = PartitionProduceResponse(
+            index=data.index,
+            base_offset=appended.base_offset,
+            log_append_time_ms=appended.append_time_ms,
+            log_start_offset=partition.log_start_offset,
+        )
         self._unsettled += 1
-        self._broker.durability.settle(partition, len(batch), partial(self._on_settled, reply))
+        new_bytes = 0 if appended.duplicate else len(batch)
+        self._broker.durability.settle(partition, new_bytes, partial(self._on_settled, reply))
+        return reply
 
     def _check(self, partition: Partition, batch: memoryview | bytearray) -> None:
         """What is for the API to refuse. The log checks the rest."""
@@ -137,8 +136,9 @@ class _Produce:
                     )
 
 
-def _one_batch(data: Buffer | None) -> memoryview | bytearray:
-    if not data:
+def _writable(data: Buffer | None) -> memoryview | bytearray:
+    """Where offsets are stamped: the frame itself."""
+    if data is None:
         raise ApiError(ErrorCode.INVALID_RECORD, ONE_BATCH)
     return data if isinstance(data, memoryview | bytearray) else bytearray(data)
 
@@ -149,9 +149,14 @@ def _check_keys(batch: Buffer) -> None:
         raise _InvalidRecords(indexes, "a record of a compacted topic must have a key")
 
 
+def _refused(index: int, error: Exception) -> PartitionProduceResponse:
+    reply = PartitionProduceResponse(index=index)
+    _refuse(reply, error)
+    return reply
+
+
 def _refuse(reply: PartitionProduceResponse, error: Exception) -> None:
-    reply.base_offset = -1
-    reply.log_append_time_ms = -1
+    reply.base_offset = reply.log_append_time_ms = -1
     reply.error_message = str(error)
     if isinstance(error, ApiError):
         reply.error_code = error.code
