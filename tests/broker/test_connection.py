@@ -41,6 +41,7 @@ class Stage:
             apis={},
             scratch=bytearray(1 << 16),
             connections=set(),
+            is_closing=False,
             loop=asyncio.get_running_loop(),
         )
         self.seen: list[Message] = []
@@ -253,3 +254,9 @@ async def test_the_reply_to_api_versions_has_the_old_header_in_every_version(sta
     async with await stage.client() as client:
         request = ApiVersionsRequest(client_software_name="test", client_software_version="1.0")
         assert (await client.ask(request, 4)).error_code == 0
+
+
+async def test_a_connection_that_comes_while_the_broker_stops_is_closed(stage: Stage) -> None:
+    stage.broker.is_closing = True
+    async with await stage.client() as client:
+        assert await client.is_closed_by_broker()

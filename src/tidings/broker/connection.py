@@ -62,6 +62,8 @@ class Connection(asyncio.BufferedProtocol):
         self._local_host = (transport.get_extra_info("sockname") or ("?", 0))[0]
         self._open = True
         self._broker.connections.add(self)
+        if self._broker.is_closing:  # it came just before the door was shut
+            self.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._open = False

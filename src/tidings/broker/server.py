@@ -56,6 +56,7 @@ class Broker:
         self.loop = loop
         self.apis = handlers.load()
         self.connections: set[Connection] = set()
+        self.is_closing = False
         self.scratch = bytearray(SCRATCH_BYTES)  # where all connections receive, one after the other
         self.long_polls = LongPolls(loop)
         self.fetch_sessions = FetchSessions(config.fetch_sessions_max, lambda: 1 + secrets.randbelow(0x7FFFFFFF))
@@ -121,15 +122,15 @@ class Broker:
 
     async def close(self) -> None:
         """Stop listening, answer who waits, close every log; then the next start trusts the folder."""
-        if self._server is None:
+        if self._server is None or self.is_closing:
             return
+        self.is_closing = True
         self._server.close()
         self._housekeeping.stop()
         self.long_polls.close()
         await self.groups.close()
         await self._hang_up()
         await self._server.wait_closed()
-        self._server = None
         await self.catalog.finish()
         in_order = self.catalog.close()
         self.folder.close(clean=in_order)
