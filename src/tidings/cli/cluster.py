@@ -10,7 +10,6 @@ import socket
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from confluent_kafka import KafkaException, TopicPartition
@@ -57,8 +56,8 @@ class Cluster:
             return
         raise UnavailableError(f"no broker answers at {self.url}")
 
-    @cached_property
     def _metadata(self) -> Any:
+        """Asked anew each time: streams come and go."""
         try:
             return self._admin.list_topics(timeout=TIMEOUT_S)
         except KafkaException as error:
@@ -70,13 +69,13 @@ class Cluster:
     @property
     def servers(self) -> list[str]:
         """HOST:PORT of every broker, as they tell it themselves."""
-        return [f"{broker.host}:{broker.port}" for broker in self._metadata.brokers.values()]
+        return [f"{broker.host}:{broker.port}" for broker in self._metadata().brokers.values()]
 
     def streams(self, *, internal: bool = False) -> dict[str, list[Partition]]:
         """The streams and their partitions. Those that begin with two underscores are the broker's own."""
         return {
             name: [(name, partition) for partition in sorted(topic.partitions)]
-            for name, topic in sorted(self._metadata.topics.items())
+            for name, topic in sorted(self._metadata().topics.items())
             if internal or not name.startswith("__")
         }
 

@@ -80,13 +80,24 @@ def _show(query: str, found: list[Workflow], limit: int, waiting: Waiting, json:
 
 
 def waiting_groups(cluster: Cluster, found: list[Workflow]) -> Waiting:
-    """For each record of the workflows, the groups that read its stream and have not come to it."""
+    """For each record of the workflows, the groups that read its stream and have not come to it.
+
+    A service commits its position a moment after its work: what an event has led to shows better that it was read.
+    """
+    from tidings.cli.trace_view import service
+
     positions: dict[str, Offsets] = {name: cluster.committed(name) for name in cluster.group_names()}
     waiting: dict[Position, list[str]] = {}
     for workflow in found:
         for _, step in workflow.steps():
             place = step.event.position
-            for group, committed in positions.items():
-                if committed.get((place.stream, place.partition), place.offset + 1) <= place.offset:
-                    waiting.setdefault(place, []).append(group)
+            answered = {service(effect.event) for effect in step.effects}
+            late = [
+                group
+                for group, committed in positions.items()
+                if committed.get((place.stream, place.partition), place.offset + 1) <= place.offset
+                and group not in answered
+            ]
+            if late:
+                waiting[place] = late
     return waiting

@@ -14,22 +14,22 @@ from tidings.events.position import Position
 from tidings.service.trace import Sighting, Step, Workflow
 
 Waiting = Mapping[Position, list[str]]
-"""The groups that read a record's stream and have yet to come to it."""
+"""The groups that read a record's stream and have yet to say that they are done with it."""
 
 WIDE_COLUMNS = 100
 
 
 def tree(workflow: Workflow, *, waiting: Waiting | None = None, columns: int = 80) -> RenderableType:
-    """The heading, and a line for each event: what, when, how long after its cause, by whom, where it stands."""
+    """The heading, and a line for each event: what, when (from the start, and after its cause), by whom, and where."""
     wide = columns >= WIDE_COLUMNS
-    names = ["event", "key", "since start", "after cause", "by", "where"]
-    lines = table(*(name for name in names if wide or name != "key"), numbers=("since start", "after cause"))
+    names = ["event", "key", "at", "after", "by", "where"]
+    lines = table(*(name for name in names if wide or name != "key"), numbers=("at", "after"))
     for branches, step in _lines(workflow):
         event = step.event
         cells = [
             Text.assemble((branches, "quiet"), (printable(event.type or "(no type)"), "event")),
             Text(printable(event.key or ""), "key"),
-            Text("0 ms" if event.time_ms == workflow.start_ms else f"+{span(event.time_ms - workflow.start_ms)}"),
+            Text(f"+{span(event.time_ms - workflow.start_ms)}" if event.time_ms > workflow.start_ms else "start"),
             Text(span(event.time_ms - step.caused_by.time_ms) if step.caused_by else "", "quiet"),
             Text(printable(service(event)), "service"),
             Text(str(event.position), "place"),
@@ -63,11 +63,11 @@ def service(event: Sighting) -> str:
 
 def _notes(step: Step, waiting: Waiting) -> Iterator[tuple[str, str]]:
     if step.event.causation_id and not step.caused_by:
-        yield printable(f"its cause {step.event.causation_id} is not in sight"), "warn"
+        yield "its cause is out of sight", "warn"
     for again in step.again:
         yield f"recorded again at {again.position}", "warn"
     for group in waiting.get(step.event.position, ()):
-        yield f"{group} has not read it yet", "warn"
+        yield f"waiting for {group}", "warn"
 
 
 def _lines(workflow: Workflow) -> Iterator[tuple[str, Step]]:

@@ -19,13 +19,19 @@ to itself, and keep the restarting server from binding it.
 def free_port(host: str = "127.0.0.1") -> int:
     """A port on which nothing listens now. Drawn at random, so that test processes side by side do not meet."""
     for port in random.sample(_RANGE, 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-            else:
-                return port
+        if is_free(port, host):
+            return port
     raise OperatorError(f"found no free port from {_RANGE.start} to {_RANGE.stop} on {host}", "stop what listens there")
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether nothing listens there now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+    return True
