@@ -212,6 +212,7 @@ class Dispatcher:
         if not worker.cancelled() and (error := worker.exception()) is not None:
             log.critical("a worker failed; this is a bug in Tidings", exc_info=error)
             self._failed = error
+        self._hire()  # something may have come while it was leaving
         self._tell()
 
     async def _run(self) -> None:

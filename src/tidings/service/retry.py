@@ -48,9 +48,9 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 def parse_backoff(text: str) -> tuple[float, float]:
     """The first and the last wait in seconds: of "1s..5m", or of "2s" (the same twice)."""
-    first, _, last = text.partition("..")
+    first, is_range, last = text.partition("..")
     first_s = _parse_duration(first, text)
-    last_s = _parse_duration(last, text) if last else first_s
+    last_s = _parse_duration(last, text) if is_range else first_s
     if last_s < first_s:
         raise DeclarationError(f"backoff {text!r} ends before it begins")
     return first_s, last_s

@@ -212,6 +212,7 @@ class MemoryConsumer:
             self._broker.hold(lambda: self.commit(offsets))
         elif self._joined:
             self._group.offsets.update({place: offset for place, offset in offsets.items() if place in self.positions})
+            self._broker.wake()
 
     async def close(self, offsets: Mapping[Place, int]) -> None:
         self.commit(offsets)
