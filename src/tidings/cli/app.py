@@ -1,4 +1,4 @@
-"""The `tidings` command itself: finds the file of the sub-command asked for, and tells errors in one line.
+"""The `tidings` command line: finds the file of the sub-command asked for.
 
 A sub-command `x` is the function `x` of `tidings.cli.x`; the module's `EXAMPLES` end its help. Only the one asked for
 is imported, and none imports more than Typer before it runs: what a broker does not need does not delay it.
@@ -7,19 +7,12 @@ is imported, and none imports more than Typer before it runs: what a broker does
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from tidings.errors import DeclarationError, OperatorError, UnavailableError
-
 COMMANDS = ("demo", "up", "run", "streams", "tail", "emit", "groups", "trace")
-
-EXIT_OPERATOR_ERROR = 2
-EXIT_INTERRUPTED = 130
 
 
 class LazyGroup(TyperGroup):
@@ -59,26 +52,3 @@ def tidings(
     ] = False,
 ) -> None:
     """Event-driven architecture, complete: a durable broker, services, and eyes for what flows between them."""
-
-
-def main() -> None:
-    """Run the command line. What a person can mend is one line and a way out, never a traceback."""
-    try:
-        app(prog_name="tidings")
-    except OperatorError as error:
-        _give_up(str(error), error.way_out)
-    except UnavailableError as error:
-        _give_up(str(error), "Start a broker with `tidings up`, or name another with --url or TIDINGS_URL.")
-    except DeclarationError as error:
-        _give_up(str(error), "")
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output has left (`tidings tail orders | head`); Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-
-
-def _give_up(message: str, way_out: str) -> None:
-    print(f"tidings: {message}" + (f"\n  {way_out}" if way_out else ""), file=sys.stderr)
-    sys.exit(EXIT_OPERATOR_ERROR)

@@ -1,19 +1,11 @@
-"""`tidings up`: the broker, in the foreground, until it is told to stop."""
+"""`tidings up`: how it is called. What it does is in `serving`, which does not wait for Typer to be loaded."""
 
 from __future__ import annotations
 
-import asyncio
-import ipaddress
-import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
-
-from tidings.errors import OperatorError
-
-if TYPE_CHECKING:
-    from tidings.broker.config import BrokerConfig, Durability
 
 EXAMPLES = """
 tidings up                        data in ./tidings-data
@@ -43,54 +35,13 @@ def up(
 
     It speaks Kafka's protocol: services and every Kafka client connect to it. Ctrl-C or SIGTERM stop it cleanly.
     """
-    from tidings.broker.config import BrokerConfig, split_address
+    from tidings.cli.serving import serve
 
-    host, port = split_address(listen)
-    if not (allow_plaintext or is_loopback(host)):
-        raise OperatorError(
-            f"listening on {host} would let others read and write events unencrypted",
-            "Listen on 127.0.0.1, or add --allow-plaintext if the network is your own.",
-        )
-    config = BrokerConfig(
+    serve(
         data=data,
-        host=host,
-        port=port,
-        advertised=advertise,
-        durability=cast("Durability", durability),
-        num_partitions=partitions,
+        listen=listen,
+        durability=durability,
+        partitions=partitions,
+        advertise=advertise,
+        allow_plaintext=allow_plaintext,
     )
-    asyncio.run(serve(config))
-
-
-async def serve(config: BrokerConfig) -> None:
-    """Open the broker, say that it is up, and stop it on SIGINT or SIGTERM."""
-    from tidings.broker.server import Broker
-
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, stop.set)
-    broker = await Broker.open(config)
-    try:
-        host, port = broker.address
-        shown_host = f"[{host}]" if ":" in host else host
-        where = f"kafka://{shown_host}:{port}"
-        print(f"tidings is up at {where} (data in {shown(config.data)}, durability {config.durability})", flush=True)
-        await stop.wait()
-    finally:
-        await broker.close()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server that listens on `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def shown(path: Path) -> str:
-    """A path as one would type it: relative ones begin with a dot."""
-    return str(path) if path.is_absolute() or path.parts[:1] in ((".",), ("..",)) else f"./{path}"

@@ -1,0 +1,115 @@
+"""The broker, in the foreground, until it is told to stop: what `tidings up` does."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from tidings.broker.config import BrokerConfig, split_address
+from tidings.errors import OperatorError
+
+if TYPE_CHECKING:
+    from tidings.broker.config import Durability
+
+_OPTIONS: dict[str, type] = {
+    "--data": Path,
+    "--listen": str,
+    "--durability": str,
+    "--partitions": int,
+    "--advertise": str,
+}
+_FLAGS = ("--allow-plaintext",)
+
+
+def plain_arguments(arguments: Sequence[str]) -> dict[str, Any] | None:
+    """The options of a `tidings up` that is written plainly, as `serve` takes them; None for anything else.
+
+    Typer, with what it brings along, takes longer to load than a broker to start. It still has the word in all that
+    is not plain: help, mistakes, abbreviations.
+    """
+    found: dict[str, Any] = {}
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        if argument in _FLAGS:
+            found[_parameter(argument)] = True
+            continue
+        if name not in _OPTIONS:
+            return None
+        if not equals:
+            value = next(rest, "-")
+        if not value or (value.startswith("-") and not equals):
+            return None
+        try:
+            found[_parameter(name)] = _OPTIONS[name](value)
+        except ValueError:
+            return None
+    return found
+
+
+def _parameter(option: str) -> str:
+    return option.removeprefix("--").replace("-", "_")
+
+
+def serve(
+    data: Path = Path("tidings-data"),
+    listen: str = "127.0.0.1:9092",
+    durability: str = "fsync",
+    partitions: int = 1,
+    advertise: str | None = None,
+    allow_plaintext: bool = False,
+) -> None:
+    """Serve until SIGINT or SIGTERM. Raises OperatorError where the settings, the port or the folder do not fit."""
+    host, port = split_address(listen)
+    if not (allow_plaintext or is_loopback(host)):
+        raise OperatorError(
+            f"listening on {host} would let others read and write events unencrypted",
+            "Listen on 127.0.0.1, or add --allow-plaintext if the network is your own.",
+        )
+    config = BrokerConfig(
+        data=data,
+        host=host,
+        port=port,
+        advertised=advertise,
+        durability=cast("Durability", durability),
+        num_partitions=partitions,
+    )
+    asyncio.run(_serve(config))
+
+
+async def _serve(config: BrokerConfig) -> None:
+    """Open the broker, say that it is up, and stop it on SIGINT or SIGTERM."""
+    from tidings.broker.server import Broker
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    broker = await Broker.open(config)
+    try:
+        host, port = broker.address
+        shown_host = f"[{host}]" if ":" in host else host
+        where = f"kafka://{shown_host}:{port}"
+        print(f"tidings is up at {where} (data in {shown(config.data)}, durability {config.durability})", flush=True)
+        await stop.wait()
+    finally:
+        await broker.close()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def shown(path: Path) -> str:
+    """A path as one would type it: relative ones begin with a dot."""
+    return str(path) if path.is_absolute() or path.parts[:1] in ((".",), ("..",)) else f"./{path}"
