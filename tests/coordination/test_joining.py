@@ -221,3 +221,16 @@ def test_in_version_0_the_session_timeout_is_the_rebalance_timeout(cluster: Clus
     newcomer = cluster.join(version=0)
     cluster.pass_time(SESSION_MS)
     assert cluster.joined(newcomer).generation_id == 2
+
+
+def test_a_member_alone_may_change_what_it_offers(cluster: Cluster) -> None:
+    (member,) = cluster.stable({"protocols": {"range": b""}})
+    again = cluster.join_now(member.member_id, protocols={"sticky": b""})
+    assert (again.error_code, again.protocol_name) == (ErrorCode.NONE, "sticky")
+
+
+def test_a_member_among_others_may_not_drop_what_they_agree_on(cluster: Cluster) -> None:
+    both = {"range": b"", "sticky": b""}
+    _, follower = cluster.stable({"protocols": {"range": b""}}, {"protocols": both})
+    refused = cluster.join_now(follower.member_id, protocols={"sticky": b""})
+    assert refused.error_code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL

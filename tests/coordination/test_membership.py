@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.coordination.harness import GROUP, REBALANCE_MS, SESSION_MS, Cluster
 
@@ -46,7 +48,7 @@ def test_whom_the_leader_forgot_gets_nothing_to_do(cluster: Cluster) -> None:
     ],
 )
 def test_who_does_not_belong_gets_no_assignment(
-    cluster: Cluster, member_id: str, generation: int, options: dict[str, str], code: ErrorCode
+    cluster: Cluster, member_id: str, generation: int, options: dict[str, Any], code: ErrorCode
 ) -> None:
     (leader,) = cluster.formed({})
     ticket = cluster.sync(member_id or leader.member_id, generation, **options)

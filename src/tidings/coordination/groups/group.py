@@ -147,11 +147,16 @@ class Group:
 
     # --- protocols ---
 
-    def can_follow(self, protocol_type: str, names: Collection[str]) -> bool:
-        """Whether a member that offers these has something in common with all others."""
+    def can_follow(self, protocol_type: str, names: Collection[str], instead_of: Member | None) -> bool:
+        """Whether a member that offers these, `instead_of` one it comes to replace, fits in with the others.
+
+        Kafka also holds a member to what it offered before; here one that comes back with other settings is let in.
+        """
         if self.state is GroupState.EMPTY:
             return bool(protocol_type and names)
-        return self.protocol_type == protocol_type and any(self._support[name] == len(self.members) for name in names)
+        own = instead_of.protocols if instead_of is not None else {}
+        others = len(self.members) - (instead_of is not None)
+        return self.protocol_type == protocol_type and any(self._support[n] - (n in own) == others for n in names)
 
     def vote(self) -> str:
         """The protocol most members prefer among those all can follow; the first member breaks a tie."""

@@ -84,7 +84,8 @@ def _join(registry: Registry, group: Group, candidate: Candidate, now: Now, outc
     if not _has_room(registry, group, request.member_id):
         _give_up_place(registry, group, request.member_id, now, outcome)
         raise ApiError(ErrorCode.GROUP_MAX_SIZE_REACHED)
-    if not group.can_follow(request.protocol_type, candidate.protocols):
+    before = group.members.get(request.member_id or group.static_ids.get(request.group_instance_id or "", ""))
+    if not group.can_follow(request.protocol_type, candidate.protocols, before):
         raise ApiError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
     if not request.member_id:
         _join_new(registry, group, candidate, now, outcome)
