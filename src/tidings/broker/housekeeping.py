@@ -33,6 +33,8 @@ class Housekeeping:
         while True:
             await asyncio.sleep(broker.config.retention_check_interval_ms / 1000)
             for topic, replica in list(broker.catalog.replicas()):
+                if not broker.catalog.is_used(topic, replica):
+                    continue
                 try:
                     partition = broker.catalog.partition(topic.name, replica.index)
                     partition.retain(broker.clock.now_ms())
