@@ -18,6 +18,7 @@ from tidings.wire.records import (
     batches,
     crc_matches,
     encode_batch,
+    is_one_batch,
     key_value_batch,
     read_header,
     records,
@@ -203,6 +204,14 @@ def test_batches_are_found_one_after_the_other() -> None:
         (len(a_batch(3)), 3, 1),
         (len(a_batch(3)) + len(a_batch(1)), 4, 2),
     ]
+
+
+def test_one_batch_is_told_from_none_and_several() -> None:
+    batch = bytes(a_batch())
+    assert is_one_batch(batch)
+    assert is_one_batch(memoryview(batch))
+    for other in (b"", batch[:30], batch[:-1], batch + b"\0", batch + batch):
+        assert not is_one_batch(other)
 
 
 def test_batch_that_is_not_there_to_its_end_ends_the_iteration() -> None:

@@ -60,16 +60,24 @@ _ONE_BYTE = [bytes((n,)) for n in range(0x80)]
 
 def read_varint(buf: Buffer, pos: int) -> tuple[int, int]:
     """A signed 32-bit number in zigzag form, as records use it."""
+    byte = buf[pos]
+    if byte < 0x80:
+        return (byte >> 1) ^ -(byte & 1), pos + 1
     value, pos = read_uvarint(buf, pos)
     return (value >> 1) ^ -(value & 1), pos
 
 
 def write_varint(value: int) -> bytes:
+    if -64 <= value < 64:
+        return _ONE_BYTE[(value << 1) ^ (value >> 31)]
     return write_uvarint((value << 1) ^ (value >> 31))
 
 
 def read_varlong(buf: Buffer, pos: int) -> tuple[int, int]:
     """A signed 64-bit number in zigzag form."""
+    byte = buf[pos]
+    if byte < 0x80:
+        return (byte >> 1) ^ -(byte & 1), pos + 1
     value = 0
     for index in range(VARLONG_BYTES_MAX):
         byte = buf[pos + index]

@@ -54,6 +54,8 @@ _APPEND_TIME_BIT = 0x08
 _TRANSACTIONAL_BIT = 0x10
 _CONTROL_BIT = 0x20
 
+_COMPRESSION_LAST = int(Compression.ZSTD)
+_BATCH_LENGTH_MIN = HEADER_BYTES - LENGTH_END
 _SEQUENCE_BITS = 0x7FFFFFFF
 _RECORD_BYTES_MIN = 7
 _RECORD_HEADER_BYTES_MIN = 2
@@ -125,17 +127,21 @@ def read_header(buf: Buffer, pos: int = 0) -> BatchHeader:
     """
     if pos + HEADER_BYTES > len(buf):
         raise MalformedError(f"a batch header takes {HEADER_BYTES} bytes, and {len(buf) - pos} are there")
-    header = tuple.__new__(BatchHeader, _HEADER.unpack_from(buf, pos))
+    header = _new_tuple(BatchHeader, _HEADER.unpack_from(buf, pos))
+    base_offset, batch_length, _, magic, _, attributes, last_offset_delta, _, _, _, _, _, record_count = header
     if (
-        header.magic != MAGIC
-        or header.batch_length < HEADER_BYTES - LENGTH_END
-        or header.record_count < 0
-        or header.last_offset_delta < 0
-        or header.base_offset < 0
-        or header.attributes & _COMPRESSION_BITS > Compression.ZSTD
+        magic != MAGIC
+        or batch_length < _BATCH_LENGTH_MIN
+        or record_count < 0
+        or last_offset_delta < 0
+        or base_offset < 0
+        or attributes & _COMPRESSION_BITS > _COMPRESSION_LAST
     ):
         raise MalformedError(_what_is_wrong(header))
     return header
+
+
+_new_tuple = tuple.__new__  # what the class itself would call, by way of Python
 
 
 def _what_is_wrong(header: BatchHeader) -> str:
@@ -231,7 +237,12 @@ def _read_record(data: bytes, pos: int, header: BatchHeader) -> tuple[Record, in
 
 
 def _read_bytes(data: bytes, pos: int) -> tuple[bytes | None, int]:
-    size, pos = read_varint(data, pos)
+    byte = data[pos]
+    if byte < 0x80:  # as read_varint, in place: there are two of these for a record, and two for each header
+        size = (byte >> 1) ^ -(byte & 1)
+        pos += 1
+    else:
+        size, pos = read_varint(data, pos)
     if size == -1:
         return None, pos
     end = pos + size
