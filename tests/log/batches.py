@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tidings.log.partition import Partition
 from tidings.wire.records import Record, batches, crc_matches, encode_batch, records
 
 NOW_MS = 1_700_000_000_000
+
+
+@contextmanager
+def naming(case: str) -> Iterator[None]:
+    """Of many cases in one test, name the one that fails."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"in this case: {case}")
+        raise
 
 
 def batch(

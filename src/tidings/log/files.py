@@ -108,8 +108,11 @@ class Files(Protocol):
         finally:
             file.close()
 
-    def write(self, path: str, data: Buffer, *, sync: bool) -> None:
-        """Replace a whole small file: a reader finds the old content or the new. With `sync` it is on the disk."""
+    def write(self, path: str, data: Buffer, *, sync: bool, sync_name: bool = True) -> None:
+        """Replace a whole small file: a reader finds the old content or the new.
+
+        With `sync` it is on the disk; but for its name, if the caller says that it will sync the folder itself.
+        """
         temporary = path + TEMPORARY
         if self.exists(temporary):
             self.remove(temporary)
@@ -121,7 +124,7 @@ class Files(Protocol):
         finally:
             file.close()
         self.rename(temporary, path)
-        if sync:
+        if sync and sync_name:
             self.sync_dir(parent(path))
 
 

@@ -10,6 +10,7 @@ All methods are called by one thread, except `sync`, which may run in another at
 
 from __future__ import annotations
 
+import logging
 import threading
 from bisect import bisect_right
 from typing import Literal, NamedTuple
@@ -26,6 +27,8 @@ from tidings.log.times import TimedOffset, first_at, latest
 from tidings.log.validation import check_batches
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.records import NO_TIMESTAMP, restamp_append_time, stamp
+
+log = logging.getLogger(__name__)
 
 SNAPSHOTS_KEPT = 2
 LOADED_SEGMENTS_MAX = 2
@@ -57,9 +60,10 @@ class Partition:
     """
 
     __slots__ = (
-        "_changed_since_open", "_checkpointing", "_entries_synced", "_epochs", "_files", "_fsync", "_loaded", "_lock",
-        "_producers", "_recovery_point", "_segments", "_shown", "_synced_offset", "_syncing", "_unsealed", "config",
-        "end_offset", "high_watermark", "leader_epoch", "log_start_offset", "offline_reason", "path",
+        "_changed_since_open", "_checkpointing", "_epochs", "_files", "_fsync", "_loaded", "_lock", "_names_made",
+        "_names_synced", "_producers", "_recovery_point", "_segments", "_shown", "_synced_offset", "_syncing",
+        "_unsealed", "config", "end_offset", "high_watermark", "leader_epoch", "log_start_offset", "offline_reason",
+        "path",
     )  # fmt: skip
 
     @classmethod
@@ -80,7 +84,9 @@ class Partition:
         verified, and an unfinished write at the end is cut off. Raises DiskError if anything else is damaged.
         """
         found = recover(files, path, config, now_ms=now_ms, clean=clean, leader_epoch_max=leader_epoch)
-        return cls(files, path, config, found, durability, leader_epoch)
+        partition = cls(files, path, config, found, durability, leader_epoch)
+        partition._settle()
+        return partition
 
     def __init__(
         self,
@@ -106,7 +112,8 @@ class Partition:
         self._epochs = found.epochs
         self._recovery_point = found.recovery_point
         self._synced_offset = found.end_offset
-        self._entries_synced = True  # the names of folder and segments are on the disk
+        self._names_made = 0  # of folder and segments, since opened
+        self._names_synced = 0  # of those, how many are on the disk
         self._changed_since_open = found.verified
         self._shown = self._mark()
         self._lock = threading.Lock()  # guards what an append changes; held for microseconds
@@ -192,23 +199,19 @@ class Partition:
                 self._must_be_online()
                 mark = self._mark()
                 closed = self._unsealed.copy()
-                if mark.offset == self._synced_offset and not closed and self._entries_synced:
+                if mark.offset == self._synced_offset and not closed and self._names_synced == self._names_made:
                     return
-                new_entries, self._entries_synced = not self._entries_synced, True
             try:
                 for segment, _ in closed:
                     segment.file.sync()
                 if mark.segment is not None:
                     mark.segment.file.sync()
-                if new_entries:
-                    self._files.sync_dir(self.path)
-                    self._files.sync_dir(parent(self.path))
+                self._sync_names()
             except DiskError as error:
                 with self._lock:
                     self._fail(error)
                 raise
             with self._lock:
-                del self._unsealed[: len(closed)]
                 self._synced_offset = mark.offset
                 if mark.offset > self.high_watermark:
                     self._show(mark)
@@ -380,49 +383,91 @@ class Partition:
     def _add_segment(self) -> None:
         segment = Segment.create(self._files, self.path, self.end_offset, self.config.index_interval_bytes)
         self._segments.append(segment)
-        self._entries_synced = False
+        self._names_made += 1
         self._changed_since_open = True
 
     def _roll(self) -> None:
+        """Begin a new segment.
+
+        With durability `fsync` the last one is on the disk before: after a power cut, then, only the end of the last
+        segment can be torn, and damage anywhere else is known to be damage. What is synced here is what came since the
+        last group commit: little.
+        """
         last = self._segments[-1]
+        if self._fsync:
+            try:
+                last.file.sync()
+                self._sync_names()
+            except DiskError as error:
+                self._fail(error)
+                raise
         self._add_segment()
         self._unsealed.append((last, self._producers.encode()))
         self._keep_loaded(last)
 
+    def _sync_names(self) -> None:
+        """Nothing counts that is in a file whose name, or folder's name, a power cut would take away."""
+        made = self._names_made
+        if made > self._names_synced:
+            self._files.sync_dir(self.path)
+            self._files.sync_dir(parent(self.path))
+            self._names_synced = max(made, self._names_synced)
+
     def _seal(self, closed: list[tuple[Segment, bytes]]) -> None:
-        """Write what saves work after a crash. If it fails there is more work then, and nothing else."""
+        """Write what saves work after a crash. If it fails there is more work then; the next sync tries again."""
         if not closed:
             return
         try:
-            for segment, snapshot in closed:
+            for segment, _ in closed:
                 segment.write_indexes()
-                self._write_snapshot(segment.end_offset, snapshot)
+            last, producers = closed[-1]
             self._write_epochs()
-            self._write_checkpoint(recovery_point=closed[-1][0].end_offset)
-        except DiskError:
-            pass
+            self._write_snapshot(last.end_offset, producers)
+            self._write_checkpoint(recovery_point=last.end_offset)
+            self._remove_old_snapshots()
+        except DiskError as error:
+            log.warning("%s: %s", self.path, error)
+            return
+        with self._lock:
+            del self._unsealed[: len(closed)]
+
+    def _settle(self) -> None:
+        """After a crash: finish a deletion that it interrupted, and let the next one need less work than this."""
+        try:
+            if self._changed_since_open:
+                self._write_epochs()
+                self._write_snapshot(self.end_offset, self._producers.encode())
+                self._write_checkpoint(recovery_point=self.end_offset)
+            if self._segments and self._segments[0].end_offset <= self.log_start_offset:
+                self._begin_at(self.log_start_offset)
+        except DiskError as error:
+            log.warning("%s: %s", self.path, error)
 
     def _finish(self) -> None:
         """Everything is synced: leave the folder so that the next `open` has little to do."""
         if not self._segments or not self._changed_since_open:
             return
         self._segments[-1].write_indexes()
-        self._write_snapshot(self.end_offset, self._producers.encode())
         self._write_epochs()
+        self._write_snapshot(self.end_offset, self._producers.encode())
         self._write_checkpoint(recovery_point=self.end_offset)
+        self._remove_old_snapshots()
 
     def _write_checkpoint(self, *, log_start_offset: int = -1, recovery_point: int = -1) -> None:
         with self._checkpointing:
-            checkpoint = Checkpoint(
-                max(log_start_offset, self.log_start_offset), max(recovery_point, self._recovery_point)
-            )
-            checkpoint.write(self._files, self.path)
-            self.log_start_offset, self._recovery_point = checkpoint
+            known = Checkpoint(self.log_start_offset, self._recovery_point)
+            checkpoint = Checkpoint(max(log_start_offset, known[0]), max(recovery_point, known[1]))
+            if checkpoint != known:
+                checkpoint.write(self._files, self.path)
+                self.log_start_offset, self._recovery_point = checkpoint
 
     def _write_snapshot(self, offset: int, data: bytes) -> None:
-        self._files.write(f"{self.path}/{file_name(offset, SNAPSHOT)}", data, sync=False)
-        for old in snapshot_offsets(self._files.listdir(self.path))[:-SNAPSHOTS_KEPT]:
-            self._files.remove(f"{self.path}/{file_name(old, SNAPSHOT)}")
+        """On the disk, by the time a checkpoint is: once segments are removed, only it knows their producers."""
+        self._files.write(f"{self.path}/{file_name(offset, SNAPSHOT)}", data, sync=True, sync_name=False)
+
+    def _remove_old_snapshots(self) -> None:
+        for offset in snapshot_offsets(self._files.listdir(self.path))[:-SNAPSHOTS_KEPT]:
+            self._files.remove(f"{self.path}/{file_name(offset, SNAPSHOT)}")
 
     def _write_epochs(self) -> None:
         if self._epochs.changed:
@@ -445,13 +490,21 @@ class Partition:
 
     def _begin_at(self, offset: int) -> None:
         """Move the beginning, first on the disk, then here; then remove the segments before it."""
-        if offset > self.log_start_offset:
-            self._write_checkpoint(log_start_offset=offset)
         if not self._syncing.acquire(blocking=False):
-            return  # a sync may be busy with what is to be removed; the next call does it
+            # A sync may be busy with what is to be removed: that is left to the next call.
+            self._write_checkpoint(log_start_offset=offset)
+            return
         try:
+            offset = max(offset, self.log_start_offset)
+            doomed = [segment for segment in self._segments[:-1] if segment.end_offset <= offset]
+            for segment, producers in reversed(self._unsealed):
+                if segment in doomed:
+                    self._write_snapshot(segment.end_offset, producers)
+                    self._files.sync_dir(self.path)
+                    break
+            self._sync_names()
+            self._write_checkpoint(log_start_offset=offset)
             with self._lock:
-                doomed = [s for s in self._segments[:-1] if s.end_offset <= self.log_start_offset]
                 del self._segments[: len(doomed)]
                 self._unsealed = [entry for entry in self._unsealed if entry[0] not in doomed]
                 self._loaded = [segment for segment in self._loaded if segment not in doomed]

@@ -99,7 +99,7 @@ class Producers:
         return None
 
     def appended(self, header: BatchHeader, last_offset: int, max_timestamp: int, now_ms: int) -> None:
-        """Remember a batch and where it went. Those without sequence numbers, and the broker's own marks, are passed over."""
+        """Remember a batch and where it went. Those without sequence numbers are passed over."""
         if header.producer_id < 0 or header.base_sequence == NO_SEQUENCE:
             return
         batch = ProducerBatch(header.last_sequence, last_offset, header.last_offset_delta, max_timestamp)

@@ -51,18 +51,18 @@ def recover(
     files: Files, folder: str, config: LogConfig, *, now_ms: int, clean: bool, leader_epoch_max: int
 ) -> Recovered:
     """Read a partition's folder; there need not be one. Raises DiskError if what it holds is damaged."""
-    names = _without_litter(files, folder, files.listdir(folder))
+    names = files.listdir(folder)
     checkpoint = Checkpoint.read(files, folder) or Checkpoint()
-    segments = _open_segments(files, folder, names, checkpoint, config)
+    segments = _open_segments(files, folder, names, config)
     verified = False
     if segments and not (clean and segments[-1].load_for_writing()):
-        _Verification(files, segments, checkpoint.recovery_point, leader_epoch_max).run()
+        _Verification(segments, checkpoint, leader_epoch_max).run()
         files.sync_dir(folder)
         files.sync_dir(parent(folder))
         verified = True
     start = max(checkpoint.log_start_offset, segments[0].base_offset if segments else 0)
     end = segments[-1].end_offset if segments else start
-    if end < checkpoint.recovery_point:
+    if end < checkpoint.recovery_point > checkpoint.log_start_offset:
         raise DiskError(f"{folder} ends at offset {end}; it had been written and synced to {checkpoint.recovery_point}")
     if end < start:  # what was deleted is gone; so is all that was before it
         for segment in segments:
@@ -70,6 +70,8 @@ def recover(
         segments, end = [], start
     if segments:
         _know_age(segments[-1], now_ms)
+    for name in _litter(names):
+        files.remove(f"{folder}/{name}")
     producers, epochs = _replay(files, folder, names, segments, end, verified, now_ms)
     return Recovered(segments, producers, epochs, start, end, checkpoint.recovery_point, verified)
 
@@ -85,29 +87,22 @@ def _offset_of(name: str) -> int:
     return int(digits) if len(digits) == 20 and digits.isascii() and digits.isdecimal() else -1
 
 
-def _without_litter(files: Files, folder: str, names: list[str]) -> list[str]:
-    """Remove what interrupted writes and removals left behind; return the other names."""
-    kept = []
+def _litter(names: list[str]) -> list[str]:
+    """What interrupted writes and removals left behind."""
     logs = {name.removesuffix(LOG) for name in names if name.endswith(LOG)}
-    for name in names:
-        stem, dot, suffix = name.rpartition(".")
-        is_orphan = dot + suffix in (INDEX, TIME_INDEX) and stem not in logs
-        if name.endswith(TEMPORARY) or is_orphan:
-            files.remove(f"{folder}/{name}")
-        else:
-            kept.append(name)
-    return kept
+    return [
+        name
+        for name in names
+        if (name.endswith(TEMPORARY) and name != TEMPORARY)
+        or (name.endswith((INDEX, TIME_INDEX)) and _offset_of(name) >= 0 and name.partition(".")[0] not in logs)
+    ]
 
 
-def _open_segments(
-    files: Files, folder: str, names: list[str], checkpoint: Checkpoint, config: LogConfig
-) -> list[Segment]:
+def _open_segments(files: Files, folder: str, names: list[str], config: LogConfig) -> list[Segment]:
     offsets = sorted(_offset_of(name) for name in names if name.endswith(LOG) and _offset_of(name) >= 0)
     segments = [Segment.open(files, folder, offset, config.index_interval_bytes) for offset in offsets]
     for segment, following in pairwise(segments):
         segment.end_offset = following.base_offset
-    while len(segments) > 1 and segments[1].base_offset <= checkpoint.log_start_offset:
-        segments.pop(0).remove()  # a deletion was interrupted
     return segments
 
 
@@ -120,19 +115,20 @@ def _know_age(segment: Segment, now_ms: int) -> None:
 class _Verification:
     """Checks all batches from the segment of the recovery point on, and cuts a torn tail."""
 
-    def __init__(self, files: Files, segments: list[Segment], recovery_point: int, leader_epoch_max: int) -> None:
-        self._files = files
+    def __init__(self, segments: list[Segment], checkpoint: Checkpoint, leader_epoch_max: int) -> None:
         self._segments = segments
-        self._recovery_point = recovery_point
+        self._log_start_offset, self._recovery_point = checkpoint
         self._leader_epoch_max = leader_epoch_max
+        # Segments that were being deleted may be there in part: they are of no interest.
+        start = max(checkpoint)
+        self._first = max(bisect_right(segments, start, key=lambda segment: segment.base_offset) - 1, 0)
 
     def run(self) -> None:
         segments = self._segments
-        first = max(bisect_right(segments, self._recovery_point, key=lambda segment: segment.base_offset) - 1, 0)
-        at = first
+        at = self._first
         while at < len(segments):
             segment = segments[at]
-            if at > first and segment.base_offset != segments[at - 1].end_offset:
+            if at > self._first and segment.base_offset != segments[at - 1].end_offset:
                 # Whether its beginning or the end before it is missing: it may only go if it holds nothing.
                 self._cut(at - 1, segments[at - 1].size_bytes)
                 break
@@ -141,7 +137,7 @@ class _Verification:
                 self._cut(at, valid_bytes)
                 break
             at += 1
-        for segment in segments[first:]:
+        for segment in segments[self._first :]:
             segment.file.sync()
 
     def _verify(self, segment: Segment) -> int:
@@ -164,7 +160,7 @@ class _Verification:
         segment = self._segments[at]
         end_offset = segment.end_offset
         place = f"{segment.file.path}, position {position}, offset {end_offset}"
-        if end_offset < self._recovery_point:
+        if end_offset < self._recovery_point and self._log_start_offset < self._recovery_point:
             raise DiskError(f"{place}: damaged, though it had been written and synced up to {self._recovery_point}")
         behind = find_valid_batch(segment.file, position + 1, end_offset)
         if behind is not None:
