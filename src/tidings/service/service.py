@@ -81,7 +81,7 @@ class Service:
         transport: OpenTransport | None = None,
         clock: Clock | None = None,
     ) -> None:
-        if not STREAM_NAME.fullmatch(dead_letters_of(name)):
+        if name in ("", ".", "..") or not STREAM_NAME.fullmatch(dead_letters_of(name)):
             raise DeclarationError(f"{name!r} cannot name a service: letters, digits, '.', '_' and '-', 236 at most")
         if workers < 1:
             raise DeclarationError(f"Service({name!r}, workers={workers}): there is at least one worker")

@@ -1,0 +1,100 @@
+"""The file behind a table."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tidings.errors import OperatorError
+from tidings.service.replica import Replica, Row, stored_key
+
+
+@pytest.fixture
+def replica(tmp_path: Path):  # type: ignore[no-untyped-def] # noqa: ANN201
+    opened = Replica.open(tmp_path, "customers")
+    yield opened
+    opened.close()
+
+
+def row(key: str, value: bytes | None, offset: int) -> Row:
+    return Row(key, value, 0, offset, "id", 1)
+
+
+def test_rows_and_positions_are_there_after_a_restart(tmp_path: Path) -> None:
+    replica = Replica.open(tmp_path, "customers")
+    replica.begin_anew("customers", "one", "Changed")
+    replica.apply([row("a", b'{"n":1}', 0)], {0: 1})
+    replica.close()
+    again = Replica.open(tmp_path, "customers")
+    assert again.get("a") == b'{"n":1}'
+    assert again.positions() == {0: 1}
+    assert again.belongs_to("customers", "one", "Changed")
+    assert not again.belongs_to("customers", "another", "Changed")
+    again.close()
+
+
+def test_rows_and_positions_change_together_or_not_at_all(replica: Replica) -> None:
+    replica.apply([row("a", b"1", 0)], {0: 1})
+    with pytest.raises(sqlite3.IntegrityError):
+        replica.apply([row("b", b"2", 1), Row("c", b"3", None, 2, "", 1)], {0: 3})  # type: ignore[arg-type]
+    assert replica.get("b") is None
+    assert replica.positions() == {0: 1}
+
+
+def test_any_sqlite_tool_can_look_inside(replica: Replica) -> None:
+    replica.apply([Row("a", b'{"name":"Ada"}', 2, 7, "e-1", 1000)], {2: 8})
+    looking = sqlite3.connect(replica.path)
+    found = looking.execute("SELECT key, value ->> 'name', partition, offset, id, time_ms FROM rows").fetchall()
+    looking.close()
+    assert found == [("a", "Ada", 2, 7, "e-1", 1000)]
+
+
+def test_second_process_keeps_its_own_file(tmp_path: Path) -> None:
+    first, second = Replica.open(tmp_path, "customers"), Replica.open(tmp_path, "customers")
+    assert first.path != second.path
+    first.close()
+    third = Replica.open(tmp_path, "customers")
+    assert third.path == first.path
+    second.close()
+    third.close()
+
+
+def test_folder_that_cannot_be_written_is_the_operators_business(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OperatorError) as refused:
+        Replica.open(tmp_path / "file", "customers")
+    assert "TIDINGS_STATE" in refused.value.way_out
+
+
+def test_key_that_is_no_text_is_kept_as_it_is(replica: Replica) -> None:
+    replica.apply([Row(stored_key(b"\xff\x00"), b"1", 0, 0, None, 1)], {0: 1})
+    assert replica.get(b"\xff\x00") == b"1"
+
+
+changes = st.lists(st.tuples(st.sampled_from("abcdef"), st.none() | st.integers(0, 99)), max_size=60)
+
+
+@settings(deadline=None, max_examples=40)
+@given(changes, st.integers(1, 10), st.integers(1, 4))
+def test_rows_are_what_a_dictionary_would_hold(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, int | None]], batch: int, page: int
+) -> None:
+    replica = Replica.open(tmp_path_factory.mktemp("replica"), "customers")
+    expected: dict[str, bytes] = {}
+    rows = [row(key, None if n is None else str(n).encode(), at) for at, (key, n) in enumerate(changes)]
+    for at in range(0, len(rows), batch):
+        replica.apply(rows[at : at + batch], {0: at + batch})
+    for key, value, *_ in rows:
+        assert isinstance(key, str)
+        if value is None:
+            expected.pop(key, None)
+        else:
+            expected[key] = value
+    assert {key: value for rows_page in replica.pages(page) for key, value in rows_page} == expected
+    assert replica.count() == len(expected)
+    assert all(replica.get(key) == expected.get(key) for key in "abcdef")
+    replica.close()
