@@ -11,7 +11,6 @@ import pytest
 from tests.broker.catalogs import ROOT, append, created, open_catalog
 
 from tidings.broker.catalog import Catalog
-from tidings.broker.catalog_state import PARTITIONS_MAX
 from tidings.broker.data_folder import id_text
 from tidings.broker.metadata_log import framed, parsed
 from tidings.broker.topic import NewTopic
@@ -173,10 +172,18 @@ async def test_what_exists_is_not_created_again() -> None:
     assert second.code is ErrorCode.TOPIC_ALREADY_EXISTS
 
 
-async def test_partitions_have_a_bound() -> None:
+async def test_partitions_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidings.broker.catalog_state.PARTITIONS_MAX", 10)
     catalog = open_catalog(MemoryFiles())
-    assert await refusal(catalog, "many", PARTITIONS_MAX + 1) is ErrorCode.INVALID_PARTITIONS
     assert await refusal(catalog, "none", 0) is ErrorCode.INVALID_PARTITIONS
+    assert await refusal(catalog, "many", 11) is ErrorCode.INVALID_PARTITIONS
+    first, second = await catalog.create([NewTopic("some", 8), NewTopic("more", 3)])
+    assert not isinstance(first, ApiError)
+    assert isinstance(second, ApiError)
+    with pytest.raises(ApiError):
+        await catalog.add_partitions("some", 11)
+    await catalog.add_partitions("some", 10)
+    assert await refusal(catalog, "one") is ErrorCode.INVALID_PARTITIONS
 
 
 async def test_deleting_twice_at_once_deletes_once() -> None:

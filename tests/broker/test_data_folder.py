@@ -122,6 +122,12 @@ def test_folder_of_an_apache_kafka_is_refused_and_left_alone(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["meta.properties"]
 
 
+def test_damaged_description_is_said_to_be_damaged(tmp_path: Path) -> None:
+    (tmp_path / "meta.properties").write_bytes(bytes(64))
+    with pytest.raises(OperatorError, match="damaged"):
+        DataFolder.open(DiskFiles(), str(tmp_path), node_id=1)
+
+
 def test_folder_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "meta.properties").write_text("tidings.format=2\nversion=1\nnode.id=1\ncluster.id=x\n")
     with pytest.raises(OperatorError, match="format 2"):

@@ -126,7 +126,7 @@ class Catalog:
 
     def check(self, new: NewTopic) -> None:
         """Whether a topic could be created. Raises ApiError."""
-        self._state.plan_topic(new, self._make_id())
+        self._state.check_topic(new)
 
     async def create(self, wanted: Sequence[NewTopic]) -> list[Topic | ApiError]:
         """Create topics; for each the topic, or why it could not be. What is returned is on the disk."""
@@ -265,7 +265,7 @@ class Catalog:
         for new in wanted:
             topic_id = self._make_id()
             try:
-                records = self._state.plan_topic(new, topic_id)
+                records = self._state.plan_topic(new, topic_id, len(folders))
                 check_collision(new.name, taken.get(folded(new.name), ()))
             except ApiError as error:
                 outcomes.append(error)

@@ -26,7 +26,12 @@ PARTITIONS_MAX = 100_000
 """Of all topics together: what one node can be asked to look after."""
 
 INTERNAL_CONFIGS = {
-    GROUP_OFFSETS: {"cleanup.policy": "compact", "compression.type": "producer", "segment.bytes": "104857600"}
+    GROUP_OFFSETS: {
+        "cleanup.policy": "compact",
+        "compression.type": "producer",
+        "max.message.bytes": "104857600",  # all that is known of one group is one record
+        "segment.bytes": "1048576",  # it is rewritten when it is long (see group_log), and lets go of whole segments
+    }
 }
 
 
@@ -68,8 +73,8 @@ class CatalogState:
     def topic_by_id(self, topic_id: bytes) -> Topic | None:
         return self._by_id.get(topic_id)
 
-    def plan_topic(self, new: NewTopic, topic_id: bytes) -> list[Message]:
-        """The records that create a topic."""
+    def check_topic(self, new: NewTopic, partitions_ahead: int = 0) -> dict[str, str]:
+        """Whether a topic can be had once `partitions_ahead` others are made; its settings. Raises ApiError."""
         check_name(new.name)
         check_collision(new.name, self._by_folded_name.get(folded(new.name), ()))
         if new.partition_count < 1:
@@ -78,8 +83,12 @@ class CatalogState:
             )
         if new.name in INTERNAL and new.partition_count != 1:
             raise ApiError(ErrorCode.INVALID_PARTITIONS, f"{new.name} has one partition on this broker.")
-        self._check_room(new.partition_count)
-        configs = checked({**INTERNAL_CONFIGS.get(new.name, {}), **new.configs})
+        self._check_room(partitions_ahead + new.partition_count)
+        return checked({**INTERNAL_CONFIGS.get(new.name, {}), **new.configs})
+
+    def plan_topic(self, new: NewTopic, topic_id: bytes, partitions_ahead: int = 0) -> list[Message]:
+        """The records that create a topic."""
+        configs = self.check_topic(new, partitions_ahead)
         epoch = self._last_epoch.get(new.name, -1) + 1
         return [
             TopicRecord(name=new.name, topic_id=topic_id),

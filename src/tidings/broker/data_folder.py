@@ -100,8 +100,10 @@ def _must_be_ours(files: Files, path: str, names: list[str]) -> None:
     other = "Name an empty folder, or one that does not exist yet."
     if META_FILE in names:
         found = _properties(files.read(f"{path}/{META_FILE}"))
-        if _FORMAT_KEY not in found:
+        if _FORMAT_KEY not in found and "cluster.id" in found:
             raise OperatorError(f"{path} holds the data of an Apache Kafka, not of Tidings", other)
+        if _FORMAT_KEY not in found:
+            raise OperatorError(f"{path}/{META_FILE} is damaged", "Restore that file from a copy.")
         if found[_FORMAT_KEY] != str(FORMAT_VERSION):
             raise OperatorError(
                 f"{path} was written by another version of Tidings (format {found[_FORMAT_KEY]},"
