@@ -154,7 +154,7 @@ def test_data_that_is_cut_short_or_followed_is_refused(kind: Compression) -> Non
                 decompress(kind, whole + more)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(COMPRESSED), st.binary(max_size=300), st.booleans())
 def test_bytes_by_chance_are_data_or_malformed(kind: Compression, data: bytes, with_head: bool) -> None:
     head = bytes(compress(kind, b"orders"))[:6] if with_head else b""
@@ -162,7 +162,7 @@ def test_bytes_by_chance_are_data_or_malformed(kind: Compression, data: bytes, w
         decompress(kind, head + data, BOUND_BYTES)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(COMPRESSED), st.data())
 def test_damaged_byte_gives_data_or_malformed(kind: Compression, data: st.DataObject) -> None:
     damaged = bytearray(compress(kind, b"orders and customers " * 20))

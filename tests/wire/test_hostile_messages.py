@@ -23,11 +23,11 @@ from tidings.wire.primitives import MalformedError, write_uvarint
 from tidings.wire.source import bytes_min
 
 VERSIONED = [(cls, version) for cls in MESSAGES for version in versions(cls)]
-PREFIXES_MAX = 300
+PREFIXES_MAX = 150
 
 
 @pytest.mark.parametrize("cls", MESSAGES)
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(data=st.data())
 def test_message_that_is_cut_short_anywhere_is_refused(cls: type[Message], data: st.DataObject) -> None:
     drawn = data.draw(instances(cls))
@@ -39,7 +39,7 @@ def test_message_that_is_cut_short_anywhere_is_refused(cls: type[Message], data:
                 decode(cls, version, encoded[:size])
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(st.sampled_from(VERSIONED), st.binary(max_size=200))
 def test_bytes_by_chance_are_a_message_or_malformed(versioned: tuple[type[Message], int], data: bytes) -> None:
     with suppress(MalformedError):
@@ -48,7 +48,7 @@ def test_bytes_by_chance_are_a_message_or_malformed(versioned: tuple[type[Messag
 
 
 @pytest.mark.parametrize("cls", MESSAGES)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(data=st.data())
 def test_message_with_a_damaged_byte_is_a_message_or_malformed(cls: type[Message], data: st.DataObject) -> None:
     version = data.draw(st.sampled_from(versions(cls)))

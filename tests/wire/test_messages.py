@@ -31,7 +31,7 @@ def test_oracle_knows_every_version_of_all_that_is_sent() -> None:
 
 
 @pytest.mark.parametrize("cls", MESSAGES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_message_is_encoded_as_the_oracle_does_and_read_back(cls: type[Message], data: st.DataObject) -> None:
     drawn = data.draw(instances(cls))

@@ -81,7 +81,7 @@ def a_batch(count: int = 3, base_offset: int = 0, compression: Compression = Com
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(given_records=some_records)
 def test_records_are_read_as_written(compression: Compression, given_records: list[Record]) -> None:
     batch = encode_batch(given_records, compression=compression)
@@ -94,7 +94,7 @@ def test_records_are_read_as_written(compression: Compression, given_records: li
     assert list(records(batch)) == given_records
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(some_records, st.integers(-1, 2**40), st.integers(-1, 2**15 - 1), st.integers(-1, 2**31 - 1))
 def test_batch_is_what_another_client_makes(
     given_records: list[Record], producer_id: int, producer_epoch: int, base_sequence: int
@@ -310,7 +310,7 @@ def test_malformed_record_is_refused(body: str, why: str) -> None:
         list(records(rebuilt(a_batch(1), bytes.fromhex(body))))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(COMPRESSIONS), st.integers(1, 3), st.binary(max_size=200))
 def test_records_by_chance_are_records_or_malformed(compression: Compression, count: int, body: bytes) -> None:
     with suppress(MalformedError):
