@@ -11,7 +11,7 @@ from typing import Any, Self
 from tidings.wire.codec import decode, encode_bytes
 from tidings.wire.message import Message
 from tidings.wire.messages.headers import RequestHeader
-from tidings.wire.primitives import tagged_fields
+from tidings.wire.primitives import skip_tagged_fields
 
 TIMEOUT_S = 10
 
@@ -86,7 +86,7 @@ class Pending:
         assert correlation_id == self.correlation_id
         pos = 4
         if self.version >= response.flexible_since and self.request.__name__ != "ApiVersionsRequest":
-            _, pos = tagged_fields(frame, pos)
+            pos = skip_tagged_fields(frame, pos)
         message, end = decode(response, self.version, frame, pos)
         assert end == len(frame)
         return message

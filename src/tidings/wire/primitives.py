@@ -243,7 +243,3 @@ def write_tagged_fields(fields: Sequence[tuple[int, list[Buffer]]], add: Callabl
         add(write_uvarint(tag) + write_uvarint(sum(map(len, parts))))
         for part in parts:
             add(part)
-
-
-def tagged_fields(buf: Buffer, pos: int) -> tuple[list[tuple[int, int, int]], int]:
-    return [], skip_tagged_fields(buf, pos)
