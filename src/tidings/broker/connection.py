@@ -168,7 +168,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _send(self, pieces: list[Buffer]) -> None:
         self._outgoing += pieces
-        self._outgoing_bytes += sum(map(len, pieces))
+        for piece in pieces:
+            self._outgoing_bytes += len(piece)
         if self._outgoing_bytes > OUTGOING_BYTES_MAX:
             self._flush()
 
