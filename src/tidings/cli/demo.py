@@ -84,12 +84,12 @@ def demo(
             run.say_goodbye(screen)
             return
         result, seconds = run.account()
-    if json:
-        print_json({**_fields(result), "seconds": round(seconds, 2)})
-    elif screen is not None:
-        screen.print(_verdict(result, seconds))
-    if result.lost or result.duplicated:
-        raise typer.Exit(1)
+        if json:
+            print_json({**_fields(result), "seconds": round(seconds, 2)})
+        elif screen is not None:
+            screen.print(_verdict(result, seconds))
+        if result.lost or result.duplicated:
+            raise typer.Exit(1)
 
 
 class Run:
@@ -109,20 +109,20 @@ class Run:
         self._crowd: Crowd | None = None
         self._seconds = 0.0
         self._shown = False
+        self._told_at = 0.0
 
     def start(self, screen: Any) -> None:
         """Bring everything up."""
         if screen is None:
             self._shop.open(lambda what: None)
             return
-        screen.print("[bold]Tidings demo[/]: a broker, four services, and orders that flow through them.\n")
+        screen.print("[bold]Tidings demo[/]: a broker, four services, and orders that flow through them\n")
         if screen.is_terminal:
             with screen.status("starting") as status:
                 self._shop.open(lambda what: status.update(f"starting {what}"))
         else:
             self._shop.open(lambda what: screen.print(f"starting {what}"))
-        whose = "started for this demo" if self._shop.broker is not None else "yours"
-        screen.print(f"The broker is [place]{self._shop.url}[/], {whose}. Ctrl-C ends the demo.\n")
+        screen.print(f"The broker is at [place]{self._shop.url}[/]. Ctrl-C ends the demo.\n")
 
     def watch(self, screen: Any, *, until_done: bool) -> None:
         """Place the orders and look on, until all are through (or no longer move), or for ever."""
@@ -189,7 +189,7 @@ class Run:
         return tally.result(self._crowd.accepted if self._crowd else []), self._seconds
 
     def _restart_the_dead(self) -> None:
-        for process in self._shop.services:
+        for process in self._shop.processes:
             process.keep_up(RESTART_S)
 
     def _services(self) -> list[ServiceState]:
@@ -200,7 +200,7 @@ class Run:
         waiting = {"shipping": tally.orders - tally.shipped, "pricing": tally.shipped - tally.priced}
         return [
             ServiceState(name, DOES[name], process.pid, process.keep_up(RESTART_S), waiting.get(name))
-            for process in self._shop.services
+            for process in self._shop.processes
             for name in [process.name]
         ]
 
@@ -217,7 +217,7 @@ class Run:
         if self._count is None:
             url = None if self._shop.is_at_default_url else self._shop.url
             order_id = workflow.roots[0].event.key or ""
-            screen.print(next_steps(_command(), url, order_id, self._shop.pid("shipping")))
+            screen.print(next_steps(_command(), url, order_id, self._shop.services["shipping"].pid))
 
     def _tell_a_line(self, screen: Any) -> None:
         from tidings.cli.demo_view import one_line
@@ -226,8 +226,6 @@ class Run:
         if screen is not None and (now - self._told_at >= LINE_EVERY_S or self._done):
             self._told_at = now
             screen.print(one_line(self._tally, self._pace, self._services()))
-
-    _told_at = 0.0
 
     def say_goodbye(self, screen: Any) -> None:
         from tidings.cli.screen import amount

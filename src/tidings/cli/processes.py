@@ -28,10 +28,6 @@ class Process:
         self._died_at = 0.0
         self.deaths = 0
 
-    def set_environment(self, name: str, value: str) -> None:
-        """For the next start."""
-        self._environment[name] = value
-
     def start(self) -> None:
         with self.log.open("ab") as output:
             self._child = subprocess.Popen(
@@ -78,6 +74,12 @@ class Process:
     @property
     def exit_code(self) -> int | None:
         return None if self._child is None else self._child.poll()
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
 
     def ask_to_stop(self) -> None:
         if self._child is not None and self.pid is not None:

@@ -32,7 +32,6 @@ def lines(seen: Seen) -> RenderableType:
     said = [
         service(event) and f"by {service(event)}",
         event.correlation_id and f"workflow {event.correlation_id}",
-        event.client_address and f"for {event.client_address}",
     ]
     below = [Text(payload(seen.data))]
     if any(said):

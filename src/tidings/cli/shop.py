@@ -20,6 +20,7 @@ from tidings.testing.ports import free_port, is_free
 
 STREAMS = ("customers", "orders", "shipments", "prices")
 DOES = {
+    "broker": "keeps the streams",
     "customers": "says who is new, and who moved",
     "orders": "accepts orders over HTTP",
     "shipping": "ships what was ordered",
@@ -49,44 +50,49 @@ def shop_module(name: str) -> Any:
 
 
 class Shop:
-    """Use it as a context manager: `open` starts everything in order; leaving stops the services, then the broker."""
+    """Use it as a context manager: leaving stops the services, then the broker.
 
-    def __init__(self, folder: Path, *, url: str | None, data: Path | None, seed: int) -> None:
+    `open` starts everything in order; `connect` and `start` do it one by one.
+    """
+
+    def __init__(self, folder: Path, *, url: str | None, data: Path | None = None, seed: int = 1) -> None:
         self._folder = folder
-        self._data = data or folder / "data"
         self._seed = seed
+        self._before: Offsets = {}
         self.front_port = free_port()
         self.broker: Process | None = None
         if url is None:
             port = DEFAULT_PORT if is_free(DEFAULT_PORT) else free_port()
             url = f"kafka://127.0.0.1:{port}"
-            up = ["up", "--data", str(self._data), "--listen", f"127.0.0.1:{port}"]
-            self.broker = self._process("broker", "-m", "tidings", *up)
+            up = ["up", "--data", str(data or folder / "data"), "--listen", f"127.0.0.1:{port}"]
+            self.broker = self._process("broker", url, "-m", "tidings", *up)
         self.url = url
         front = ["shop.orders:app", "--port", str(self.front_port), "--log-level", "warning", "--no-access-log"]
-        self.services = [
-            self._process("customers", "-m", "shop.customers"),
-            self._process("orders", "-m", "uvicorn", *front),
-            self._process("shipping", "-m", "tidings", "run", "shop.shipping"),
-            self._process("pricing", "-m", "tidings", "run", "shop.pricing"),
-        ]
-        self._before: Offsets = {}
+        self.services = {
+            "customers": self._process("customers", url, "-m", "shop.customers"),
+            "orders": self._process("orders", url, "-m", "uvicorn", *front),
+            "shipping": self._process("shipping", url, "-m", "tidings", "run", "shop.shipping"),
+            "pricing": self._process("pricing", url, "-m", "tidings", "run", "shop.pricing"),
+        }
 
-    def _process(self, name: str, *arguments: str) -> Process:
+    def _process(self, name: str, url: str, *arguments: str) -> Process:
         environment = {
             "PYTHONPATH": str(examples_folder()),
             "PYTHONUNBUFFERED": "1",
+            "TIDINGS_URL": url,
             "TIDINGS_STATE": str(self._folder / "state"),
             "SHOP_SEED": str(self._seed),
         }
         return Process(name, [sys.executable, *arguments], environment, self._folder / f"{name}.log")
 
     @property
+    def processes(self) -> list[Process]:
+        """The broker, if it is ours, and the services."""
+        return [*([self.broker] if self.broker is not None else []), *self.services.values()]
+
+    @property
     def is_at_default_url(self) -> bool:
         return self.url == DEFAULT_URL
-
-    def pid(self, service: str) -> int | None:
-        return next(process.pid for process in self.services if process.name == service)
 
     def __enter__(self) -> Self:
         return self
@@ -94,46 +100,41 @@ class Shop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        stop(self.services, [self.broker] if self.broker is not None else [])
+        stop(list(self.services.values()), [self.broker] if self.broker is not None else [])
 
     def open(self, tell: Callable[[str], None]) -> None:
         """Start everything; `tell` is told what is waited for. Raises OperatorError, UnavailableError."""
         if self.broker is not None:
             tell("the broker")
-            self._start_broker(self.broker)
+            _start_broker(self.broker)
+        self.connect()
+        tell("customers and orders")
+        # Nobody has to wait for customers; but where shipping knows them, its first orders need no second try.
+        self.start("customers", "orders")
+        tell("shipping and pricing")
+        self.start("shipping", "pricing")
+
+    def connect(self) -> None:
+        """Reach the broker, and note where its streams end before this run."""
         self.cluster = Cluster(self.url)
         existing = self.cluster.streams()
         self._before = self.cluster.ends(at for stream in STREAMS for at in existing.get(stream, []))
-        for process in self.services:
-            process.set_environment("TIDINGS_URL", self.url)
-        customers, orders, shipping, pricing = self.services
-        for process in (customers, orders):
-            process.start()
-        tell("customers")
-        # Shipping after the customers are known: nobody has to wait for it, but its first orders need no second try.
-        self._wait(customers, self._customers_are_known)
-        for process in (shipping, pricing):
-            process.start()
-        tell("the web front")
-        self._wait(orders, self._front_answers)
-        tell("shipping and pricing")
-        self._wait(shipping, lambda: self._reads("shipping"))
-        self._wait(pricing, lambda: self._reads("pricing"))
 
-    def _start_broker(self, broker: Process) -> None:
-        broker.start()
-        try:
-            broker.wait_for("tidings is up at", READY_S_MAX)
-        except UnavailableError:
-            if broker.exit_code != _OPERATOR_ERROR:
-                raise
-            message, _, way_out = broker.log.read_text().strip().partition("\n")
-            raise OperatorError(message.removeprefix("tidings: "), way_out.strip()) from None
+    def start(self, *names: str) -> None:
+        """Start services side by side; returns when each has begun its work. Raises UnavailableError."""
+        for name in names:
+            self.services[name].start()
+        for name in names:
+            self._wait(self.services[name], self._readiness(name))
 
     def starts(self) -> Offsets:
-        """Where this run begins in each partition of the shop's streams."""
+        """Where this run begins in each partition of the shop's streams that are there."""
         streams = self.cluster.streams()
-        return {at: self._before.get(at, 0) for stream in STREAMS for at in streams[stream]}
+        return {at: self._before.get(at, 0) for stream in STREAMS for at in streams.get(stream, [])}
+
+    def _readiness(self, name: str) -> Callable[[], bool]:
+        own = {"customers": self._customers_are_known, "orders": self._front_answers}
+        return own.get(name, lambda: self._reads(name))
 
     def _wait(self, process: Process, ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_S_MAX
@@ -146,8 +147,7 @@ class Shop:
             time.sleep(_POLL_S)
 
     def _customers_are_known(self) -> bool:
-        partitions = self.cluster.streams().get("customers", [])
-        ends = self.cluster.ends(partitions)
+        ends = self.cluster.ends(self.cluster.streams().get("customers", []))
         said = sum(end - self._before.get(at, 0) for at, end in ends.items())
         return bool(said >= shop_module("customers").COUNT)
 
@@ -167,3 +167,14 @@ class Shop:
             return False
         (state,) = self.cluster.groups([group])
         return state.state == "stable" and bool(state.members)
+
+
+def _start_broker(broker: Process) -> None:
+    broker.start()
+    try:
+        broker.wait_for("tidings is up at", READY_S_MAX)
+    except UnavailableError:
+        if broker.exit_code != _OPERATOR_ERROR:
+            raise
+        message, _, way_out = broker.log.read_text().strip().partition("\n")
+        raise OperatorError(message.removeprefix("tidings: "), way_out.strip()) from None
