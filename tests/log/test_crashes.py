@@ -18,7 +18,7 @@ from tidings.log.partition import Partition
 from tidings.wire.error_codes import ApiError
 
 PATH = "orders-0"
-CONFIG = LogConfig(segment_bytes=700, index_interval_bytes=200, retention_bytes=2000)
+CONFIG = LogConfig(segment_bytes=700, index_interval_bytes=200, retention_bytes=2000, recovery_bytes=300)
 
 
 class PowerCut(Exception):

@@ -26,12 +26,17 @@ class LogMachine(RuleBasedStateMachine):
     @initialize(
         segment_bytes=st.sampled_from([2500, 6000, 100_000]),
         interval=st.sampled_from([0, 300, 4096]),
+        recovery_bytes=st.sampled_from([200, 3000, 1 << 20]),
         fsync=st.booleans(),
     )
-    def begin(self, segment_bytes: int, interval: int, fsync: bool) -> None:
+    def begin(self, segment_bytes: int, interval: int, recovery_bytes: int, fsync: bool) -> None:
         self.files = MemoryFiles()
         self.config = LogConfig(
-            segment_bytes=segment_bytes, index_interval_bytes=interval, segment_ms=1000, retention_ms=10_000
+            segment_bytes=segment_bytes,
+            index_interval_bytes=interval,
+            recovery_bytes=recovery_bytes,
+            segment_ms=1000,
+            retention_ms=10_000,
         )
         self.fsync = fsync
         self.now_ms = NOW_MS

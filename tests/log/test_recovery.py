@@ -156,13 +156,42 @@ def test_what_was_synced_at_a_clean_stop_is_missed(clean: bool) -> None:
         assert "synced" in _refused(files, clean)
 
 
-def test_after_a_clean_stop_the_last_batch_is_known_to_have_been_whole() -> None:
+@pytest.mark.parametrize("position", [-3, 3, 9, 80])
+def test_damage_to_what_was_known_to_be_on_the_disk_is_never_taken_for_a_torn_tail(position: int) -> None:
     files = _written(VALUES)
     _open(files).close()
     damaged = bytearray(files.read(LOG))
-    damaged[-3] ^= 4
+    damaged[position] ^= 4
     files.write(LOG, damaged, sync=True)
-    assert "damaged, though it had been written and synced up to 4" in _refused(files)
+    try:
+        partition = _open(files)
+    except DiskError:
+        pass
+    else:
+        with pytest.raises(DiskError):
+            contents(partition)
+        partition.close()
+    assert files.read(LOG) == damaged
+
+
+def test_recovery_begins_where_the_last_record_of_progress_was_made() -> None:
+    config = LogConfig(recovery_bytes=1000)
+    values = [b"%d" % number * 50 for number in range(101)]
+    files = MemoryFiles()
+    partition = _open(files, config=config)
+    for value in values:
+        partition.append(batch(value), now_ms=NOW_MS)
+        partition.sync()
+    partition.close(clean=False)
+    damaged = bytearray(files.read(LOG))
+    damaged[-3] ^= 4  # in the last batch: a torn tail, for all that anybody can tell
+    files.write(LOG, damaged, sync=True)
+    assert 90 < (Checkpoint.read(files, PATH) or Checkpoint()).recovery_point < 101
+    recovered = _open(files, config=config)
+    assert recovered.end_offset == 100
+    assert contents(recovered) == list(enumerate(values[:-1]))
+    assert recovered.offset_of_max_timestamp() == (0, NOW_MS)
+    recovered.close()
 
 
 def test_an_interrupted_deletion_is_finished() -> None:

@@ -24,6 +24,7 @@ class LogConfig:
     append_time: bool = False  # message.timestamp.type is LogAppendTime
     timestamp_before_ms_max: int = (1 << 63) - 1  # message.timestamp.before.max.ms
     timestamp_after_ms_max: int = 3600 * 1000  # message.timestamp.after.max.ms
+    recovery_bytes: int = 32 << 20  # ours: about what is verified after a crash, at most
     producer_expiration_ms: int = 24 * 3600 * 1000  # producer.id.expiration.ms (a broker's setting)
 
     @classmethod

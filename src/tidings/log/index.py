@@ -41,6 +41,11 @@ class OffsetIndex:
         entry = bisect_right(self.positions, position) - 1
         return (self.offsets[entry], self.positions[entry]) if entry >= 0 else None
 
+    def cut(self, offset: int) -> None:
+        """Forget the entries from `offset` on."""
+        kept = bisect_left(self.offsets, offset)
+        del self.offsets[kept:], self.positions[kept:]
+
     def encode(self) -> bytes:
         entries = array("i", bytes(OFFSET_ENTRY_BYTES * len(self.offsets)))
         entries[0::2] = self.offsets
@@ -91,6 +96,11 @@ class TimeIndex:
     def latest(self) -> tuple[int, int] | None:
         """The greatest timestamp, and its offset."""
         return (self.timestamps[-1], self.offsets[-1]) if self.timestamps else None
+
+    def cut(self, offset: int) -> None:
+        """Forget the entries from `offset` on."""
+        kept = bisect_left(self.offsets, offset)
+        del self.timestamps[kept:], self.offsets[kept:]
 
     def encode(self) -> bytes:
         return b"".join(map(_TIME_ENTRY.pack, self.timestamps, self.offsets))

@@ -16,13 +16,13 @@ from bisect import bisect_right
 from typing import Literal, NamedTuple
 
 from tidings.errors import DiskError
-from tidings.log.checkpoint import Checkpoint
 from tidings.log.config import LogConfig
 from tidings.log.epochs import EpochEnd
 from tidings.log.files import Files, parent, remove_tree
-from tidings.log.recovery import EPOCHS_FILE, Recovered, recover, snapshot_offsets
+from tidings.log.recovery import Recovered, recover
 from tidings.log.retention import DELETED, expired_segments
-from tidings.log.segment import SEGMENT_BYTES_MAX, SNAPSHOT, Segment, TornError, file_name
+from tidings.log.segment import SEGMENT_BYTES_MAX, Segment, TornError
+from tidings.log.side_files import SideFiles
 from tidings.log.times import TimedOffset, first_at, latest
 from tidings.log.validation import check_batches
 from tidings.wire.error_codes import ApiError, ErrorCode
@@ -30,7 +30,6 @@ from tidings.wire.records import NO_TIMESTAMP, restamp_append_time, stamp
 
 log = logging.getLogger(__name__)
 
-SNAPSHOTS_KEPT = 2
 LOADED_SEGMENTS_MAX = 2
 
 
@@ -51,6 +50,15 @@ class _Mark(NamedTuple):
     position: int
 
 
+class _Record(NamedTuple):
+    """What is written when a part of the last segment need not be looked at by recovery any more."""
+
+    segment: Segment
+    indexes: tuple[bytes, bytes]
+    offset: int
+    producers: bytes
+
+
 class Partition:
     """See the module. Public attributes are for reading.
 
@@ -60,8 +68,8 @@ class Partition:
     """
 
     __slots__ = (
-        "_changed_since_open", "_checkpointing", "_epochs", "_files", "_fsync", "_loaded", "_lock", "_names_made",
-        "_names_synced", "_producers", "_recovery_point", "_segments", "_shown", "_synced_offset", "_syncing",
+        "_epochs", "_files", "_finished_offset", "_fsync", "_loaded", "_lock", "_names_made", "_names_synced",
+        "_producers", "_recorded_position", "_segments", "_shown", "_side_files", "_synced_offset", "_syncing",
         "_unsealed", "config", "end_offset", "high_watermark", "leader_epoch", "log_start_offset", "offline_reason",
         "path",
     )  # fmt: skip
@@ -110,15 +118,15 @@ class Partition:
         self._unsealed: list[tuple[Segment, bytes]] = []  # segments not known to be synced; producers when they ended
         self._producers = found.producers
         self._epochs = found.epochs
-        self._recovery_point = found.recovery_point
+        self._side_files = SideFiles(files, path, found.checkpoint)
+        self._recorded_position = 0  # in the last segment: recovery begins there
         self._synced_offset = found.end_offset
         self._names_made = 0  # of folder and segments, since opened
         self._names_synced = 0  # of those, how many are on the disk
-        self._changed_since_open = found.verified
+        self._finished_offset = -1 if found.verified else found.end_offset  # the folder tells all up to there
         self._shown = self._mark()
         self._lock = threading.Lock()  # guards what an append changes; held for microseconds
         self._syncing = threading.Lock()  # one sync at a time; held for as long as the disk takes
-        self._checkpointing = threading.Lock()
 
     @property
     def last_stable_offset(self) -> int:
@@ -199,6 +207,7 @@ class Partition:
                 self._must_be_online()
                 mark = self._mark()
                 closed = self._unsealed.copy()
+                record = self._due_record(mark)
                 if mark.offset == self._synced_offset and not closed and self._names_synced == self._names_made:
                     return
             try:
@@ -215,7 +224,7 @@ class Partition:
                 self._synced_offset = mark.offset
                 if mark.offset > self.high_watermark:
                     self._show(mark)
-            self._seal(closed)
+            self._record(closed, record)
 
     def roll_if_due(self, now_ms: int) -> None:
         """Begin a new segment if the last one is as old as the topic allows. Raises DiskError; nothing is lost then."""
@@ -384,7 +393,6 @@ class Partition:
         segment = Segment.create(self._files, self.path, self.end_offset, self.config.index_interval_bytes)
         self._segments.append(segment)
         self._names_made += 1
-        self._changed_since_open = True
 
     def _roll(self) -> None:
         """Begin a new segment.
@@ -403,6 +411,7 @@ class Partition:
                 raise
         self._add_segment()
         self._unsealed.append((last, self._producers.encode()))
+        self._recorded_position = 0
         self._keep_loaded(last)
 
     def _sync_names(self) -> None:
@@ -413,18 +422,27 @@ class Partition:
             self._files.sync_dir(parent(self.path))
             self._names_synced = max(made, self._names_synced)
 
-    def _seal(self, closed: list[tuple[Segment, bytes]]) -> None:
-        """Write what saves work after a crash. If it fails there is more work then; the next sync tries again."""
-        if not closed:
+    def _due_record(self, mark: _Mark) -> _Record | None:
+        """What to write, once what is there now is synced, so that recovery may begin at `mark`."""
+        segment = mark.segment
+        if segment is None or mark.position - self._recorded_position < self.config.recovery_bytes:
+            return None
+        self._recorded_position = mark.position
+        return _Record(segment, segment.encode_indexes(), mark.offset, self._producers.encode())
+
+    def _record(self, closed: list[tuple[Segment, bytes]], record: _Record | None) -> None:
+        """Write what saves work after a crash. If it fails there is more work then, and nothing else is wrong."""
+        if record is None and not closed:
             return
         try:
             for segment, _ in closed:
-                segment.write_indexes()
-            last, producers = closed[-1]
-            self._write_epochs()
-            self._write_snapshot(last.end_offset, producers)
-            self._write_checkpoint(recovery_point=last.end_offset)
-            self._remove_old_snapshots()
+                segment.write_indexes(segment.encode_indexes())
+            if record is not None:
+                record.segment.write_indexes(record.indexes)
+                self._side_files.record(record.offset, record.producers, self._epochs)
+            else:
+                segment, producers = closed[-1]
+                self._side_files.record(segment.end_offset, producers, self._epochs)
         except DiskError as error:
             log.warning("%s: %s", self.path, error)
             return
@@ -434,10 +452,7 @@ class Partition:
     def _settle(self) -> None:
         """After a crash: finish a deletion that it interrupted, and let the next one need less work than this."""
         try:
-            if self._changed_since_open:
-                self._write_epochs()
-                self._write_snapshot(self.end_offset, self._producers.encode())
-                self._write_checkpoint(recovery_point=self.end_offset)
+            self._finish()
             if self._segments and self._segments[0].end_offset <= self.log_start_offset:
                 self._begin_at(self.log_start_offset)
         except DiskError as error:
@@ -445,34 +460,12 @@ class Partition:
 
     def _finish(self) -> None:
         """Everything is synced: leave the folder so that the next `open` has little to do."""
-        if not self._segments or not self._changed_since_open:
-            return
-        self._segments[-1].write_indexes()
-        self._write_epochs()
-        self._write_snapshot(self.end_offset, self._producers.encode())
-        self._write_checkpoint(recovery_point=self.end_offset)
-        self._remove_old_snapshots()
-
-    def _write_checkpoint(self, *, log_start_offset: int = -1, recovery_point: int = -1) -> None:
-        with self._checkpointing:
-            known = Checkpoint(self.log_start_offset, self._recovery_point)
-            checkpoint = Checkpoint(max(log_start_offset, known[0]), max(recovery_point, known[1]))
-            if checkpoint != known:
-                checkpoint.write(self._files, self.path)
-                self.log_start_offset, self._recovery_point = checkpoint
-
-    def _write_snapshot(self, offset: int, data: bytes) -> None:
-        """On the disk, by the time a checkpoint is: once segments are removed, only it knows their producers."""
-        self._files.write(f"{self.path}/{file_name(offset, SNAPSHOT)}", data, sync=True, sync_name=False)
-
-    def _remove_old_snapshots(self) -> None:
-        for offset in snapshot_offsets(self._files.listdir(self.path))[:-SNAPSHOTS_KEPT]:
-            self._files.remove(f"{self.path}/{file_name(offset, SNAPSHOT)}")
-
-    def _write_epochs(self) -> None:
-        if self._epochs.changed:
-            self._epochs.changed = False
-            self._files.write(f"{self.path}/{EPOCHS_FILE}", self._epochs.encode(), sync=False)
+        if self._segments and self.end_offset != self._finished_offset:
+            last = self._segments[-1]
+            last.write_indexes(last.encode_indexes())
+            self._side_files.record(self.end_offset, self._producers.encode(), self._epochs)
+            self._recorded_position = last.size_bytes
+            self._finished_offset = self.end_offset
 
     def _fail(self, error: DiskError) -> None:
         """A sync failed: go offline, and cut off what was never acknowledged (the page cache may show it as whole)."""
@@ -492,18 +485,17 @@ class Partition:
         """Move the beginning, first on the disk, then here; then remove the segments before it."""
         if not self._syncing.acquire(blocking=False):
             # A sync may be busy with what is to be removed: that is left to the next call.
-            self._write_checkpoint(log_start_offset=offset)
+            self.log_start_offset = self._side_files.begin_at(offset)
             return
         try:
             offset = max(offset, self.log_start_offset)
             doomed = [segment for segment in self._segments[:-1] if segment.end_offset <= offset]
             for segment, producers in reversed(self._unsealed):
                 if segment in doomed:
-                    self._write_snapshot(segment.end_offset, producers)
-                    self._files.sync_dir(self.path)
+                    self._side_files.keep_producers(segment.end_offset, producers)
                     break
             self._sync_names()
-            self._write_checkpoint(log_start_offset=offset)
+            self.log_start_offset = self._side_files.begin_at(offset)
             with self._lock:
                 del self._segments[: len(doomed)]
                 self._unsealed = [entry for entry in self._unsealed if entry[0] not in doomed]

@@ -21,10 +21,9 @@ from tidings.log.epochs import Epochs
 from tidings.log.files import TEMPORARY, File, Files, parent
 from tidings.log.producers import Producers
 from tidings.log.segment import INDEX, LOG, SNAPSHOT, TIME_INDEX, Segment, file_name, headers
+from tidings.log.side_files import EPOCHS_FILE, offset_of, snapshot_offsets
 from tidings.wire.primitives import MalformedError
 from tidings.wire.records import HEADER_BYTES, BatchHeader, crc_matches, read_header
-
-EPOCHS_FILE = "leader-epoch-checkpoint"
 
 _SCAN_BYTES = 1 << 20
 _MAGIC_AT = 16
@@ -43,7 +42,7 @@ class Recovered:
     epochs: Epochs
     log_start_offset: int
     end_offset: int
-    recovery_point: int
+    checkpoint: Checkpoint
     verified: bool  # checksums were looked at, and what was found is on the disk now
 
 
@@ -55,7 +54,7 @@ def recover(
     checkpoint = Checkpoint.read(files, folder) or Checkpoint()
     segments = _open_segments(files, folder, names, config)
     verified = False
-    if segments and not (clean and segments[-1].load_for_writing()):
+    if segments and not (clean and segments[-1].load_to() is not None):
         _Verification(segments, checkpoint, leader_epoch_max).run()
         files.sync_dir(folder)
         files.sync_dir(parent(folder))
@@ -72,19 +71,10 @@ def recover(
         _know_age(segments[-1], now_ms)
     for name in _litter(names):
         files.remove(f"{folder}/{name}")
-    producers, epochs = _replay(files, folder, names, segments, end, verified, now_ms)
-    return Recovered(segments, producers, epochs, start, end, checkpoint.recovery_point, verified)
-
-
-def snapshot_offsets(names: list[str]) -> list[int]:
-    """The offsets that producer snapshots are of, ascending."""
-    return sorted(_offset_of(name) for name in names if name.endswith(SNAPSHOT) and _offset_of(name) >= 0)
-
-
-def _offset_of(name: str) -> int:
-    """What a file's name says, or -1."""
-    digits = name.partition(".")[0]
-    return int(digits) if len(digits) == 20 and digits.isascii() and digits.isdecimal() else -1
+    epochs, epochs_end = _read_epochs(files, folder, names, end, checkpoint.recovery_point if verified else end)
+    producers, producers_end = _read_producers(files, folder, names, end)
+    _replay(segments, epochs, epochs_end, producers, producers_end, now_ms)
+    return Recovered(segments, producers, epochs, start, end, checkpoint, verified)
 
 
 def _litter(names: list[str]) -> list[str]:
@@ -94,12 +84,12 @@ def _litter(names: list[str]) -> list[str]:
         name
         for name in names
         if (name.endswith(TEMPORARY) and name != TEMPORARY)
-        or (name.endswith((INDEX, TIME_INDEX)) and _offset_of(name) >= 0 and name.partition(".")[0] not in logs)
+        or (name.endswith((INDEX, TIME_INDEX)) and offset_of(name) >= 0 and name.partition(".")[0] not in logs)
     ]
 
 
 def _open_segments(files: Files, folder: str, names: list[str], config: LogConfig) -> list[Segment]:
-    offsets = sorted(_offset_of(name) for name in names if name.endswith(LOG) and _offset_of(name) >= 0)
+    offsets = sorted(offset_of(name) for name in names if name.endswith(LOG) and offset_of(name) >= 0)
     segments = [Segment.open(files, folder, offset, config.index_interval_bytes) for offset in offsets]
     for segment, following in pairwise(segments):
         segment.end_offset = following.base_offset
@@ -142,17 +132,19 @@ class _Verification:
 
     def _verify(self, segment: Segment) -> int:
         """Take the segment's valid batches into its indexes; return where they end."""
-        segment.start_indexes()
-        position = 0
+        position = None
+        if segment.base_offset < self._recovery_point:
+            position = segment.load_to(self._recovery_point)
+        if position is None:
+            segment.start_indexes()
+            position = 0
         epoch = 0
-        for batch_position, header in valid_batches(segment.file, segment.base_offset):
+        for batch_position, header in valid_batches(segment.file, position, segment.end_offset):
             if not epoch <= header.leader_epoch <= self._leader_epoch_max:
                 break
             epoch = header.leader_epoch
             segment.note(batch_position, header.size_bytes, header.last_offset, header.max_timestamp)
             position = batch_position + header.size_bytes
-        if position == segment.size_bytes:
-            segment.mark_verified()
         return position
 
     def _cut(self, at: int, position: int) -> None:
@@ -171,15 +163,14 @@ class _Verification:
         if position != segment.size_bytes:
             log.warning("%s: cut off %d bytes of an unfinished write", place, segment.size_bytes - position)
             segment.file.truncate(position)
-        segment.mark_verified()
         for later in self._segments[at + 1 :]:
             later.remove()
         del self._segments[at + 1 :]
 
 
-def valid_batches(file: File, expected_offset: int) -> Iterator[tuple[int, BatchHeader]]:
-    """Position and header of each batch from the beginning, while checksums match and no offset is missing."""
-    position, size = 0, file.size
+def valid_batches(file: File, position: int, expected_offset: int) -> Iterator[tuple[int, BatchHeader]]:
+    """Position and header of each batch from `position` on, while checksums match and no offset is missing."""
+    size = file.size
     chunk, chunk_at = b"", 0
     while position + HEADER_BYTES <= size:
         at = position - chunk_at
@@ -228,34 +219,35 @@ def _is_valid_batch(file: File, chunk: bytes, at: int, position: int, offset_min
     )
 
 
-def _replay(
-    files: Files, folder: str, names: list[str], segments: list[Segment], end: int, verified: bool, now_ms: int
-) -> tuple[Producers, Epochs]:
-    """Producers from the last snapshot and the batches behind it; epochs from their file and what it lacks."""
-    producers, snapshot_offset = _last_snapshot(files, folder, names, end)
-    epochs = None
-    if EPOCHS_FILE in names:
-        epochs = Epochs.decode(files.read(f"{folder}/{EPOCHS_FILE}"))
-    epochs_offset = end if epochs is not None and not verified else 0
+def _read_epochs(files: Files, folder: str, names: list[str], end: int, written_to: int) -> tuple[Epochs, int]:
+    """The epochs that the file tells, and the offset up to which it tells all."""
+    epochs = Epochs.decode(files.read(f"{folder}/{EPOCHS_FILE}")) if EPOCHS_FILE in names else None
     if epochs is None:
-        epochs = Epochs()
-    elif verified:
-        epochs.truncate_end(end)
-        epochs_offset = epochs.starts[-1][1] if epochs.starts else 0
-    for segment in segments:
-        if segment.end_offset <= min(snapshot_offset, epochs_offset):
-            continue
-        for _, header in headers(segment.file, 0, segment.size_bytes):
-            epochs.assign(header.leader_epoch, header.base_offset)
-            if header.base_offset >= snapshot_offset:
-                producers.appended(header, header.last_offset, header.max_timestamp, now_ms)
-    return producers, epochs
+        return Epochs(), 0
+    epochs.truncate_end(end)
+    return epochs, written_to
 
 
-def _last_snapshot(files: Files, folder: str, names: list[str], end: int) -> tuple[Producers, int]:
+def _read_producers(files: Files, folder: str, names: list[str], end: int) -> tuple[Producers, int]:
+    """The producers of the last snapshot that fits, and the offset that it is of."""
     for offset in reversed(snapshot_offsets(names)):
         if offset <= end:
             producers = Producers.decode(files.read(f"{folder}/{file_name(offset, SNAPSHOT)}"))
             if producers is not None:
                 return producers, offset
     return Producers(), 0
+
+
+def _replay(
+    segments: list[Segment], epochs: Epochs, epochs_end: int, producers: Producers, producers_end: int, now_ms: int
+) -> None:
+    """Add what the batches behind the files tell."""
+    offset = min(epochs_end, producers_end)
+    for segment in segments:
+        if segment.end_offset <= offset:
+            continue
+        position = segment.find(offset) if offset > segment.base_offset else 0
+        for _, header in headers(segment.file, position, segment.size_bytes):
+            epochs.assign(header.leader_epoch, header.base_offset)
+            if header.base_offset >= producers_end:
+                producers.appended(header, header.last_offset, header.max_timestamp, now_ms)

@@ -138,12 +138,16 @@ class Segment:
         self._hints.clear()
         self._offsets = self._times = None
 
-    def write_indexes(self) -> None:
-        """Their files. Not synced: they can be told from the segment, and are, where they are damaged."""
+    def encode_indexes(self) -> tuple[bytes, bytes]:
+        """What their files are to hold."""
         offsets, times = self._indexes()
         times.add(self.max_timestamp, self._max_timestamp_offset - self.base_offset)
-        self._files.write(self._path + INDEX, offsets.encode(), sync=False)
-        self._files.write(self._path + TIME_INDEX, times.encode(), sync=False)
+        return offsets.encode(), times.encode()
+
+    def write_indexes(self, encoded: tuple[bytes, bytes]) -> None:
+        """Not synced: they can be told from the segment, and are, where they are damaged."""
+        self._files.write(self._path + INDEX, encoded[0], sync=False)
+        self._files.write(self._path + TIME_INDEX, encoded[1], sync=False)
 
     def remove(self) -> None:
         """Remove its files, the log first: an index without one is litter."""
@@ -223,23 +227,30 @@ class Segment:
 
     # Loading.
 
-    def load_for_writing(self) -> bool:
-        """Take up the indexes where they ended, by their files, after a clean stop. False if they do not fit.
+    def load_to(self, offset: int | None = None) -> int | None:
+        """Take up the indexes from their files, as far as `offset` (default: the end), to go on from there.
 
-        The headers behind the last index entry are read; the checksums are not looked at.
+        Returns its position; None if the files do not fit the segment. The headers behind the last index entry are
+        read; the checksums are not looked at.
         """
-        if not self._load():
-            return self._whole_bytes == self.size_bytes
-        offsets, _ = self._indexes()
+        if not self._load_files():
+            return None
+        offsets, times = self._indexes()
+        if offset is not None:
+            offsets.cut(offset - self.base_offset)
+            times.cut(offset - self.base_offset)
+            self._take_latest(times)
         position = offsets.positions[-1] if offsets.positions else 0
         expected = offsets.offsets[-1] + self.base_offset if offsets.offsets else None
         for found, header in headers(self.file, position, self.size_bytes):
+            if header.base_offset == offset:
+                return found
             if expected is not None and header.last_offset != expected:
-                return False
+                return None
             expected = None
             self.note(found, header.size_bytes, header.last_offset, header.max_timestamp)
             position = found + header.size_bytes
-        return position == self.size_bytes
+        return position if position == self.size_bytes and offset in (None, self.end_offset) else None
 
     def latest_timestamp(self) -> int:
         """The greatest of its records, from the time index if need be; NO_TIMESTAMP if none has one."""
@@ -259,10 +270,6 @@ class Segment:
         """They load again when used."""
         self._offsets = self._times = None
 
-    def mark_verified(self) -> None:
-        """All checksums were found to match just now."""
-        self._verified_to = self.size_bytes
-
     def rebuild(self) -> None:
         """Build the indexes from the headers of the segment, as far as those are in order."""
         end_offset = self.end_offset
@@ -280,26 +287,27 @@ class Segment:
         assert self._times is not None
         return self._offsets, self._times
 
-    def _load(self) -> bool:
-        """Take the indexes from their files; False if they do not fit the segment, and were built anew."""
+    def _load(self) -> None:
+        if not self._load_files():
+            self.rebuild()
+
+    def _load_files(self) -> bool:
+        """Take the indexes from their files; False if they are not there, or are not those of the segment."""
         offsets = times = None
         if self._files.exists(self._path + INDEX) and self._files.exists(self._path + TIME_INDEX):
             offsets = OffsetIndex.decode(self._files.read(self._path + INDEX), self.size_bytes)
             times = TimeIndex.decode(self._files.read(self._path + TIME_INDEX))
-        if offsets is not None and times is not None:
-            self._offsets, self._times = offsets, times
-            if self._latest_fits(times):
-                return True
-        self.rebuild()
-        return False
-
-    def _latest_fits(self, times: TimeIndex) -> bool:
-        """Take the greatest timestamp from the time index, if the batch that it names agrees: much depends on it."""
+        if offsets is None or times is None:
+            return False
+        self._offsets, self._times = offsets, times
+        self._take_latest(times)
         latest = times.latest()
-        if latest is None:
-            return self.size_bytes == 0
-        self.max_timestamp, self._max_timestamp_offset = latest[0], self.base_offset + latest[1]
-        return self._is_max_timestamp(*latest)
+        # Much depends on the greatest timestamp: the batch that has it must agree.
+        return self.size_bytes == 0 if latest is None else self._is_max_timestamp(*latest)
+
+    def _take_latest(self, times: TimeIndex) -> None:
+        timestamp, offset = times.latest() or (NO_TIMESTAMP, 0)
+        self.max_timestamp, self._max_timestamp_offset = timestamp, self.base_offset + offset
 
     def _is_max_timestamp(self, timestamp: int, offset: int) -> bool:
         """Whether a time index entry tells the truth about its batch."""
