@@ -9,6 +9,7 @@ written again says what the coordinator knows at that moment, so it is never old
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from tidings.coordination.outcome import Record
 from tidings.errors import DiskError
@@ -21,6 +22,11 @@ REWRITTEN_BYTES_MIN = 1 << 20
 """A log shorter than this is read in a fraction of a second, and left as it is."""
 REWRITTEN_RATIO = 4
 """Times the size of the state; at this ratio rewriting adds a third to what is written."""
+
+
+class Mark(NamedTuple):
+    offset: int
+    bytes_before: int
 
 
 class GroupLog:
@@ -59,15 +65,15 @@ class GroupLog:
         """Whether it is time to write the state anew."""
         return self._bytes > max(REWRITTEN_BYTES_MIN, REWRITTEN_RATIO * self._state_bytes)
 
-    def mark(self) -> tuple[int, int]:
+    def mark(self) -> Mark:
         """Where the log would begin if the state were written from here on."""
-        return self.partition.end_offset, self._bytes
+        return Mark(self.partition.end_offset, self._bytes)
 
-    def begin_at(self, mark: tuple[int, int]) -> None:
-        """What stands before `mark` is no longer needed. Blocks until that is on the disk. Raises DiskError."""
-        offset, bytes_before = mark
-        self.partition.delete_before(offset)
-        self._bytes -= bytes_before
-
-    def state_written(self, state_bytes: int) -> None:
+    def begins_at(self, mark: Mark, state_bytes: int) -> None:
+        """What stood before `mark` is gone; from there on the state took `state_bytes`."""
+        self._bytes -= mark.bytes_before
         self._state_bytes = state_bytes
+
+    def put_off(self) -> None:
+        """It could not be shortened: try again when it is twice as long."""
+        self._state_bytes = 2 * self._bytes // REWRITTEN_RATIO

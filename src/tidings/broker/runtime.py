@@ -231,16 +231,17 @@ class GroupRuntime:
         state = self.coordinator.snapshot()
         try:
             while piece := list(islice(state, PIECE_RECORDS)):
-                if self._log is not group_log:
-                    return  # stopped, or failed: the whole log is still there
                 size_bytes = group_log.append(piece, self._clock.now_ms())
                 state_bytes += size_bytes
                 self._settle(group_log.partition, size_bytes)
                 await asyncio.sleep(0)
+                if self._log is not group_log:
+                    return  # stopped, or failed: the whole log is still there
             await self._all_safe(group_log.partition)
-            await asyncio.to_thread(group_log.begin_at, mark)
-            group_log.state_written(state_bytes)
+            await asyncio.to_thread(group_log.partition.delete_before, mark.offset)
+            group_log.begins_at(mark, state_bytes)
         except (ApiError, DiskError) as error:
+            group_log.put_off()
             log.warning("the log of consumer groups could not be shortened: %s", error)
         finally:
             self._rewriting = None

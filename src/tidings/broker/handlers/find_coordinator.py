@@ -7,6 +7,7 @@ be used, clients are told to ask again later, so that they do not go round in ci
 
 from __future__ import annotations
 
+from tidings.broker.advertised import advertised_address
 from tidings.broker.dispatch import Context, handles
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
@@ -38,7 +39,7 @@ def _find(key: str, key_type: int, context: Context) -> Coordinator:
         return _nobody(key, ErrorCode.INVALID_REQUEST, f"there is no coordinator for keys of type {key_type} here")
     if key_type == GROUP and not broker.groups.is_available:
         return _nobody(key, ErrorCode.COORDINATOR_NOT_AVAILABLE, "the log of consumer groups cannot be used")
-    host, port = broker.address
+    host, port = advertised_address(context)
     return Coordinator(
         key=key,
         node_id=broker.config.node_id,
