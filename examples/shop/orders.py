@@ -14,18 +14,16 @@ from starlette.routing import Route
 from shop.data import CATALOGUE, PlaceOrder
 from shop.events import OrderReceived
 from tidings import Service
+from tidings.errors import UnavailableError
 from tidings.events.context import RequestContext
 
 orders = Service("orders")
 
 
 async def place(request: Request) -> Response:
-    try:
-        wanted = msgspec.json.decode(await request.body(), type=PlaceOrder)
-    except msgspec.ValidationError as error:
-        return JSONResponse({"error": str(error)}, status_code=422)
+    wanted = msgspec.json.decode(await request.body(), type=PlaceOrder)
     if wanted.product_id not in CATALOGUE:
-        return JSONResponse({"error": f"we have no {wanted.product_id}"}, status_code=404)
+        return refusal(404, f"we have no {wanted.product_id}")
 
     total = CATALOGUE[wanted.product_id].price * wanted.quantity
     order = OrderReceived(wanted.order_id, wanted.customer_id, wanted.product_id, wanted.quantity, total)
@@ -38,8 +36,16 @@ async def health(request: Request) -> Response:
     return JSONResponse({"service": orders.name, "status": "up"})
 
 
+def refusal(status_code: int, error: str) -> Response:
+    return JSONResponse({"error": error}, status_code)
+
+
 app = Starlette(
     routes=[Route("/orders", place, methods=["POST"]), Route("/health", health)],
     middleware=[Middleware(RequestContext)],
+    exception_handlers={
+        msgspec.DecodeError: lambda request, error: refusal(422, str(error)),
+        UnavailableError: lambda request, error: refusal(503, "not accepted, and not lost: please try again"),
+    },
     lifespan=orders.lifespan,
 )

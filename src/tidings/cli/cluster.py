@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import difflib
 import socket
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from tidings.cli.moments import Start
@@ -24,6 +25,15 @@ Offsets = dict[Partition, int]
 
 TIMEOUT_S = 10
 _CONNECT_TIMEOUT_S = 3
+_AGAIN_S = 0.1
+_PASSING = (
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
+"""What a cluster answers for a moment after a stream or a group has come into being, or a broker has gone."""
 
 
 @dataclass(slots=True)
@@ -127,40 +137,41 @@ class Cluster:
         asked = {TopicPartition(*at): spec for at in partitions}
         if not asked:
             return {}
-        answers = self._admin.list_offsets(asked, request_timeout=TIMEOUT_S)
-        results = {at: self._result(answer) for at, answer in answers.items()}
+        results = self._ask(lambda: self._admin.list_offsets(asked, request_timeout=TIMEOUT_S))
         return {(at.topic, at.partition): (result.offset, result.timestamp) for at, result in results.items()}
 
     def group_names(self) -> list[str]:
-        listed = self._result(self._admin.list_consumer_groups(request_timeout=TIMEOUT_S))
-        return sorted(group.group_id for group in listed.valid)
+        listed = self._ask(lambda: {"groups": self._admin.list_consumer_groups(request_timeout=TIMEOUT_S)})
+        return sorted(group.group_id for group in listed["groups"].valid)
 
     def groups(self, names: Iterable[str]) -> list[GroupState]:
         """How each of the groups stands. One that does not exist has no members and no positions."""
         names = list(names)
         if not names:
             return []
-        described = self._admin.describe_consumer_groups(names, request_timeout=TIMEOUT_S)
+        described = self._ask(lambda: self._admin.describe_consumer_groups(names, request_timeout=TIMEOUT_S))
         found = []
-        for name in names:
-            group = self._result(described[name])
+        for name, group in described.items():
             members = [f"{member.client_id}@{member.host.lstrip('/')}" for member in group.members]
             found.append(GroupState(name, group.state.name.lower().replace("_", " "), members, self.committed(name)))
         return found
 
     def committed(self, group: str) -> Offsets:
         """The positions a group has committed: the offset of the next record it will read."""
-        from confluent_kafka import ConsumerGroupTopicPartitions
-
-        asked = ConsumerGroupTopicPartitions(group)
-        answers: Mapping[str, Future[Any]] = self._admin.list_consumer_group_offsets([asked], request_timeout=TIMEOUT_S)
-        positions = self._result(answers[group]).topic_partitions
+        asked = [ConsumerGroupTopicPartitions(group)]
+        answers = self._ask(lambda: self._admin.list_consumer_group_offsets(asked, request_timeout=TIMEOUT_S))
+        positions = answers[group].topic_partitions
         return {(at.topic, at.partition): at.offset for at in positions if at.offset >= 0}
 
-    def _result(self, answer: Future[Any]) -> Any:
-        try:
-            return answer.result(TIMEOUT_S)
-        except KafkaException as error:
-            raise self._unavailable(error) from None
-        except TimeoutError:
-            raise UnavailableError(f"{self.url} did not answer in {TIMEOUT_S} s") from None
+    def _ask(self, request: Callable[[], Mapping[Any, Future[Any]]]) -> dict[Any, Any]:
+        """The answers to a request; made again while a cluster is still deciding who is to answer it."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while True:
+            try:
+                return {asked: answer.result(TIMEOUT_S) for asked, answer in request().items()}
+            except KafkaException as error:
+                if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
+                    raise self._unavailable(error) from None
+            except TimeoutError:
+                raise UnavailableError(f"{self.url} did not answer in {TIMEOUT_S} s") from None
+            time.sleep(_AGAIN_S)

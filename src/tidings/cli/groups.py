@@ -23,7 +23,7 @@ tidings groups --json | jq '.[] | select(.behind > 1000)'
 
 
 def groups(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One group, in detail.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One group, in detail.")] = None,
     json: Json = False,
     url: Url = DEFAULT_URL,
 ) -> None:

@@ -163,9 +163,12 @@ class Shop:
 
     def _reads(self, group: str) -> bool:
         """Whether a group has settled, with somebody in it."""
-        if group not in self.cluster.group_names():
+        try:
+            if group not in self.cluster.group_names():
+                return False
+            (state,) = self.cluster.groups([group])
+        except UnavailableError:  # a cluster on which there never was a group takes a moment to answer for one
             return False
-        (state,) = self.cluster.groups([group])
         return state.state == "stable" and bool(state.members)
 
 

@@ -22,7 +22,7 @@ tidings streams --json | jq '.[].stream'
 
 
 def streams(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One stream, in detail.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One stream, in detail.")] = None,
     internal: Annotated[bool, typer.Option("--internal", help="Also the broker's own streams.")] = False,
     json: Json = False,
     url: Url = DEFAULT_URL,
