@@ -14,6 +14,8 @@ from tidings.service.transports.base import Outcome, Outgoing, Producer, Transpo
 OpenTransport = Callable[[], Transport]
 
 FLUSH_S = 10.0
+LATE_S = 2.0
+"""How much later than its time a producer may report that a record timed out: librdkafka looks once a second."""
 
 
 class Connection:
@@ -35,14 +37,20 @@ class Connection:
             self._patient = self.transport.producer(None)
         return Outlet(self._patient, self._clock)
 
+    def warm(self) -> Producer:
+        """The producer that `emit` uses. Its first record waits half a second for an identity from the broker, so a
+        service that only emits has it made at its start."""
+        if self._impatient is None:
+            self._impatient = self.transport.producer(self._timeout_s)
+        return self._impatient
+
     async def emit(self, event: object, record: Outgoing) -> Position:
         """Write the record of an event. Raises NotSentError, RefusedError."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self.streams.ensure([record.stream])
-                if self._impatient is None:
-                    self._impatient = self.transport.producer(self._timeout_s)
-                outcome: Outcome = await send_and_wait(self._impatient.send, record)
+            async with asyncio.timeout(self._timeout_s + LATE_S):
+                outcome: Outcome = await send_and_wait(self.warm().send, record)
         except TimeoutError:
             outcome = UnavailableError(f"no answer within {self._timeout_s:g} s")
         except TidingsError as error:

@@ -68,6 +68,8 @@ class Running:
             await asyncio.shield(self._main)
 
     async def _live(self) -> None:
+        if not self._handlers:
+            self._connection.warm()
         if self._handlers or self._tables:
             await self._ensure_streams()
         caught_up = [self._follow(table) for table in self._tables]

@@ -96,7 +96,8 @@ class KafkaTransport:
                 **_FETCHING,
             }
         )
-        return KafkaReader(config, {(stream, partition): offset for partition, offset in offsets.items()}, self._loop)
+        places = {(stream, partition): offset for partition, offset in offsets.items()}
+        return KafkaReader(config, places, self._loop, self._outage)
 
     # Administration.
 

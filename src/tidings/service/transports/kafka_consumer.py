@@ -34,9 +34,10 @@ class _Poller:
     long as the first goes on polling.
     """
 
-    def __init__(self, consumer: Consumer, loop: asyncio.AbstractEventLoop, name: str) -> None:
+    def __init__(self, consumer: Consumer, loop: asyncio.AbstractEventLoop, outage: Outage, name: str) -> None:
         self.consumer = consumer
         self._loop = loop
+        self._outage = outage
         self._batches: deque[Batch] = deque()
         self._asked: asyncio.Future[None] | None = None
         self._room = threading.Semaphore(BATCHES_AHEAD_MAX)
@@ -115,6 +116,9 @@ class _Poller:
             self.commit_here(offsets, wait=wait)
 
     def commit_here(self, offsets: Mapping[Place, int], *, wait: bool) -> None:
+        if wait and self._outage.away:  # it would wait for as long as the session lasts, and fail
+            log.warning("could not commit while the broker is away, so some events will come again")
+            return
         try:
             self.consumer.commit(offsets=topic_partitions(offsets), asynchronous=not wait)
         except KafkaException as error:
@@ -182,7 +186,7 @@ class KafkaGroupConsumer:
         self._consumer.subscribe(
             list(streams), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
-        self._poller = _Poller(self._consumer, loop, f"tidings-consumer-{config['group.id']}")
+        self._poller = _Poller(self._consumer, loop, outage, f"tidings-consumer-{config['group.id']}")
 
     async def poll(self) -> Batch:
         batch = await self._poller.take()
@@ -238,10 +242,12 @@ def topic_partitions(offsets: Mapping[Place, int]) -> list[TopicPartition]:
 
 
 class KafkaReader:
-    def __init__(self, config: dict[str, Any], offsets: Mapping[Place, int], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, config: dict[str, Any], offsets: Mapping[Place, int], loop: asyncio.AbstractEventLoop, outage: Outage
+    ) -> None:
         consumer = Consumer(config)
         consumer.assign(topic_partitions(offsets))
-        self._poller = _Poller(consumer, loop, "tidings-reader")
+        self._poller = _Poller(consumer, loop, outage, "tidings-reader")
 
     async def poll(self) -> Batch:
         return await self._poller.take()

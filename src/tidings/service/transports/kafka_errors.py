@@ -21,17 +21,17 @@ class Outage:
 
     def __init__(self, servers: str) -> None:
         self._servers = servers
-        self._away = False
+        self.away = False
 
     def error(self, error: KafkaError) -> None:
         """librdkafka's `error_cb`. It mends most errors itself; only this one is worth a word."""
-        if error.code() == KafkaError._ALL_BROKERS_DOWN and not self._away:
-            self._away = True
+        if error.code() == KafkaError._ALL_BROKERS_DOWN and not self.away:
+            self.away = True
             log.warning("no broker can be reached at %s; trying on", self._servers)
 
     def over(self) -> None:
-        if self._away:
-            self._away = False
+        if self.away:
+            self.away = False
             log.warning("the broker at %s is back", self._servers)
 
 
