@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from bisect import bisect_right
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from tidings.errors import DiskError
@@ -22,6 +22,7 @@ from tidings.log.files import Files, parent, remove_tree
 from tidings.log.recovery import Recovered, recover
 from tidings.log.retention import DELETED, expired_segments
 from tidings.log.segment import SEGMENT_BYTES_MAX, Segment, TornError
+from tidings.log.segments import Mark, Segments
 from tidings.log.side_files import SideFiles
 from tidings.log.times import TimedOffset, first_at, latest
 from tidings.log.validation import check_batches
@@ -29,8 +30,6 @@ from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.records import NO_TIMESTAMP, restamp_append_time, stamp
 
 log = logging.getLogger(__name__)
-
-LOADED_SEGMENTS_MAX = 2
 
 
 class Appended(NamedTuple):
@@ -40,14 +39,6 @@ class Appended(NamedTuple):
     last_offset: int
     append_time_ms: int
     duplicate: bool
-
-
-class _Mark(NamedTuple):
-    """A place between two batches: the offset, and where it is."""
-
-    offset: int
-    segment: Segment | None
-    position: int
 
 
 class _Record(NamedTuple):
@@ -68,7 +59,7 @@ class Partition:
     """
 
     __slots__ = (
-        "_epochs", "_files", "_finished_offset", "_fsync", "_loaded", "_lock", "_names_made", "_names_synced",
+        "_epochs", "_files", "_finished_offset", "_fsync", "_lock", "_names_made", "_names_synced",
         "_producers", "_recorded_position", "_segments", "_shown", "_side_files", "_synced_offset", "_syncing",
         "_unsealed", "config", "end_offset", "high_watermark", "leader_epoch", "log_start_offset", "offline_reason",
         "path",
@@ -113,8 +104,7 @@ class Partition:
         self.offline_reason: str | None = None
         self._files = files
         self._fsync = durability == "fsync"
-        self._segments = found.segments
-        self._loaded: list[Segment] = []  # segments not written to any more whose indexes are in memory
+        self._segments = Segments(found.segments)
         self._unsealed: list[tuple[Segment, bytes]] = []  # segments not known to be synced; producers when they ended
         self._producers = found.producers
         self._epochs = found.epochs
@@ -124,7 +114,7 @@ class Partition:
         self._names_made = 0  # of folder and segments, since opened
         self._names_synced = 0  # of those, how many are on the disk
         self._finished_offset = -1 if found.verified else found.end_offset  # the folder tells all up to there
-        self._shown = self._mark()
+        self._shown = self._segments.mark(self.end_offset)
         self._lock = threading.Lock()  # guards what an append changes; held for microseconds
         self._syncing = threading.Lock()  # one sync at a time; held for as long as the disk takes
 
@@ -135,7 +125,7 @@ class Partition:
 
     @property
     def size_bytes(self) -> int:
-        return sum(segment.size_bytes for segment in self._segments)
+        return self._segments.size_bytes
 
     @property
     def has_unsynced_segments(self) -> bool:
@@ -193,7 +183,7 @@ class Partition:
                 self._epochs.assign(epoch, base_offset)
             self.end_offset = offset
             if not self._fsync:
-                self._show(_Mark(offset, segment, position))
+                self._show(Mark(offset, segment, position))
             return Appended(base_offset, offset - 1, now_ms if append_time else NO_TIMESTAMP, False)
 
     def sync(self) -> None:
@@ -205,7 +195,7 @@ class Partition:
         with self._syncing:
             with self._lock:
                 self._must_be_online()
-                mark = self._mark()
+                mark = self._segments.mark(self.end_offset)
                 closed = self._unsealed.copy()
                 record = self._due_record(mark)
                 if mark.offset == self._synced_offset and not closed and self._names_synced == self._names_made:
@@ -229,7 +219,7 @@ class Partition:
     def roll_if_due(self, now_ms: int) -> None:
         """Begin a new segment if the last one is as old as the topic allows. Raises DiskError; nothing is lost then."""
         with self._lock:
-            if self.offline_reason is None and self._segments and self._is_due(self._segments[-1], now_ms):
+            if self.offline_reason is None and self._segments and self._is_due(self._segments.last, now_ms):
                 self._roll()
 
     def close(self, clean: bool = True) -> None:
@@ -245,8 +235,7 @@ class Partition:
         finally:
             with self._syncing, self._lock:
                 self.offline_reason = self.offline_reason or "closed"
-                for segment in self._segments:
-                    segment.file.close()
+                self._segments.close()
 
     def delete(self, unique_id: str) -> None:
         """Remove the partition. Once its folder is renamed, a crash cannot bring it back. Raises DiskError."""
@@ -276,30 +265,15 @@ class Partition:
             )
         if up_to is None:
             up_to = shown.offset
-        for segment in self._segments_from(offset):
-            if offset >= up_to:
-                break
-            if segment is shown.segment and up_to == shown.offset:
-                end_position, end_offset = shown.position, up_to
-            elif up_to >= segment.end_offset:
-                end_position, end_offset = segment.size_bytes, segment.end_offset
-            else:
-                end_position, end_offset = segment.find(up_to), up_to
-            data = segment.read(offset, bytes_max, end_position, end_offset, at_least_one)
-            if data:
-                return data
-            if end_position == segment.size_bytes and segment is not self._segments[-1]:
-                continue  # nothing from `offset` on is in this one
-            break
-        return b""
+        return self._segments.read(offset, bytes_max, up_to, shown, at_least_one)
 
     def offset_for_time(self, timestamp_ms: int) -> TimedOffset | None:
         """The first offset shown whose timestamp is at or after `timestamp_ms`. Raises DiskError."""
-        return first_at(self._segments, timestamp_ms, self.log_start_offset, self._shown_end)
+        return first_at(self._segments.as_sequence(), timestamp_ms, self.log_start_offset, self._shown_end)
 
     def offset_of_max_timestamp(self) -> TimedOffset | None:
         """The first offset shown that has the greatest timestamp (KIP-734). Raises DiskError."""
-        return latest(self._segments, self.log_start_offset, self._shown_end)
+        return latest(self._segments.as_sequence(), self.log_start_offset, self._shown_end)
 
     def epoch_end(self, leader_epoch: int) -> EpochEnd:
         """Where the last epoch not after `leader_epoch` ended, for OffsetForLeaderEpoch (KIP-320)."""
@@ -322,12 +296,14 @@ class Partition:
     def retain(self, now_ms: int) -> None:
         """Remove what the topic's retention no longer keeps; forget producers long unseen. Raises DiskError."""
         self._producers.expire(now_ms - self.config.producer_expiration_ms)
-        count = expired_segments(self._segments, self.config, now_ms, self.high_watermark)
+        segments = self._segments.as_sequence()
+        count = expired_segments(segments, self.config, now_ms, self.high_watermark)
         if count and self.offline_reason is None:
-            if count == len(self._segments):
+            end_offset = segments[count - 1].end_offset
+            if count == len(segments):
                 with self._lock:
                     self._roll()
-            self._begin_at(self._segments[count].base_offset)
+            self._begin_at(end_offset)
 
     # Within.
 
@@ -335,12 +311,7 @@ class Partition:
         if self.offline_reason is not None:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.path} is offline: {self.offline_reason}")
 
-    def _mark(self) -> _Mark:
-        """The end of what is written."""
-        segment = self._segments[-1] if self._segments else None
-        return _Mark(self.end_offset, segment, segment.size_bytes if segment else 0)
-
-    def _show(self, mark: _Mark) -> None:
+    def _show(self, mark: Mark) -> None:
         self._shown = mark
         self.high_watermark = mark.offset
 
@@ -351,37 +322,18 @@ class Partition:
             return shown.position
         return segment.size_bytes if segment.end_offset <= shown.offset else 0
 
-    def _segments_from(self, offset: int) -> list[Segment]:
-        segments = self._segments
-        if segments and offset >= segments[-1].base_offset:
-            return segments[-1:]
-        at = bisect_right(segments, offset, key=_base_offset)
-        found = segments[max(at - 1, 0) :]
-        if found:
-            self._keep_loaded(found[0])
-        return found
-
-    def _keep_loaded(self, segment: Segment) -> None:
-        """Indexes of segments read longest ago are dropped: they load again when used."""
-        loaded = self._loaded
-        if segment in loaded:
-            return
-        loaded.append(segment)
-        if len(loaded) > LOADED_SEGMENTS_MAX:
-            loaded.pop(0).unload_indexes()
-
     def _segment_for(self, size_bytes: int, end_offset: int, now_ms: int) -> Segment:
         """Where to append. Raises DiskError if a new segment is needed and cannot be made; nothing has changed then."""
         if not self._segments:
             self._files.mkdir(self.path)
             self._add_segment()
-        segment = self._segments[-1]
+        segment = self._segments.last
         if segment.size_bytes:
             bytes_max = min(self.config.segment_bytes, SEGMENT_BYTES_MAX)
             too_large = segment.size_bytes + size_bytes > bytes_max
             if too_large or end_offset - segment.base_offset > SEGMENT_BYTES_MAX or self._is_due(segment, now_ms):
                 self._roll()
-                segment = self._segments[-1]
+                segment = self._segments.last
         if segment.size_bytes == 0:
             segment.first_append_ms = now_ms
         return segment
@@ -391,7 +343,7 @@ class Partition:
 
     def _add_segment(self) -> None:
         segment = Segment.create(self._files, self.path, self.end_offset, self.config.index_interval_bytes)
-        self._segments.append(segment)
+        self._segments.add(segment)
         self._names_made += 1
 
     def _roll(self) -> None:
@@ -401,7 +353,7 @@ class Partition:
         segment can be torn, and damage anywhere else is known to be damage. What is synced here is what came since the
         last group commit: little.
         """
-        last = self._segments[-1]
+        last = self._segments.last
         if self._fsync:
             try:
                 last.file.sync()
@@ -412,7 +364,6 @@ class Partition:
         self._add_segment()
         self._unsealed.append((last, self._producers.encode()))
         self._recorded_position = 0
-        self._keep_loaded(last)
 
     def _sync_names(self) -> None:
         """Nothing counts that is in a file whose name, or folder's name, a power cut would take away."""
@@ -422,7 +373,7 @@ class Partition:
             self._files.sync_dir(parent(self.path))
             self._names_synced = max(made, self._names_synced)
 
-    def _due_record(self, mark: _Mark) -> _Record | None:
+    def _due_record(self, mark: Mark) -> _Record | None:
         """What to write, once what is there now is synced, so that recovery may begin at `mark`."""
         segment = mark.segment
         if segment is None or mark.position - self._recorded_position < self.config.recovery_bytes:
@@ -453,7 +404,7 @@ class Partition:
         """After a crash: finish a deletion that it interrupted, and let the next one need less work than this."""
         try:
             self._finish()
-            if self._segments and self._segments[0].end_offset <= self.log_start_offset:
+            if self._segments.ending_before(self.log_start_offset):
                 self._begin_at(self.log_start_offset)
         except DiskError as error:
             log.warning("%s: %s", self.path, error)
@@ -461,7 +412,7 @@ class Partition:
     def _finish(self) -> None:
         """Everything is synced: leave the folder so that the next `open` has little to do."""
         if self._segments and self.end_offset != self._finished_offset:
-            last = self._segments[-1]
+            last = self._segments.last
             last.write_indexes(last.encode_indexes())
             self._side_files.record(self.end_offset, self._producers.encode(), self._epochs)
             self._recorded_position = last.size_bytes
@@ -472,14 +423,8 @@ class Partition:
         self.offline_reason = str(error)
         shown = self._shown
         self.end_offset = shown.offset
-        try:
-            for segment in reversed(self._segments):
-                if segment is shown.segment:
-                    segment.truncate(shown.position, shown.offset)
-                    break
-                segment.truncate(0, segment.base_offset)  # begun since
-        except DiskError:
-            pass  # it stays offline; opening it anew decides what is valid
+        with suppress(DiskError):  # it stays offline in any case; opening it anew decides what is valid
+            self._segments.cut(shown)
 
     def _begin_at(self, offset: int) -> None:
         """Move the beginning, first on the disk, then here; then remove the segments before it."""
@@ -489,7 +434,7 @@ class Partition:
             return
         try:
             offset = max(offset, self.log_start_offset)
-            doomed = [segment for segment in self._segments[:-1] if segment.end_offset <= offset]
+            doomed = self._segments.ending_before(offset)
             for segment, producers in reversed(self._unsealed):
                 if segment in doomed:
                     self._side_files.keep_producers(segment.end_offset, producers)
@@ -497,15 +442,10 @@ class Partition:
             self._sync_names()
             self.log_start_offset = self._side_files.begin_at(offset)
             with self._lock:
-                del self._segments[: len(doomed)]
+                self._segments.forget(doomed)
                 self._unsealed = [entry for entry in self._unsealed if entry[0] not in doomed]
-                self._loaded = [segment for segment in self._loaded if segment not in doomed]
                 self._epochs.truncate_start(self.log_start_offset)
             for segment in doomed:
                 segment.remove()
         finally:
             self._syncing.release()
-
-
-def _base_offset(segment: Segment) -> int:
-    return segment.base_offset
