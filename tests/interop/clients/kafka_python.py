@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
+from kafka.structs import OffsetAndMetadata
 from tests.interop.clients.base import HEARTBEAT_MS, Got, Position
 
 
@@ -41,6 +46,8 @@ class KafkaPythonClient:
 
 
 class KafkaPythonMember:
+    """Polls in a thread of its own, with patience: it joins within `poll` only, and anew if that ends too early."""
+
     def __init__(self, common: dict[str, object], topic: str, group: str) -> None:
         self._consumer = KafkaConsumer(
             topic,
@@ -50,19 +57,51 @@ class KafkaPythonMember:
             enable_auto_commit=False,
             heartbeat_interval_ms=HEARTBEAT_MS,
         )
+        self._received: queue.SimpleQueue[tuple[TopicPartition, Got]] = queue.SimpleQueue()
+        self._returned: dict[TopicPartition, int] = {}
+        self._orders: queue.SimpleQueue[tuple[Callable[[], None], Future[None]]] = queue.SimpleQueue()
+        self._running = True
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while self._running:
+            for partition, records in self._consumer.poll(timeout_ms=300).items():
+                for record in records:
+                    got = Got(Position(record.partition, record.offset), record.value.decode())
+                    self._received.put((partition, got))
+            while not self._orders.empty():
+                work, done = self._orders.get()
+                try:
+                    done.set_result(work())
+                except Exception as error:
+                    done.set_exception(error)
+
+    def _order(self, work: Callable[[], None]) -> None:
+        """Have the thread do it between two polls: the consumer is not made for two threads."""
+        done: Future[None] = Future()
+        self._orders.put((work, done))
+        done.result(30)
 
     def assignment(self) -> set[int]:
         return {p.partition for p in self._consumer.assignment()}
 
     def poll(self) -> list[Got]:
-        return [
-            Got(Position(record.partition, record.offset), record.value.decode())
-            for records in self._consumer.poll(timeout_ms=50).values()
-            for record in records
-        ]
+        found: list[Got] = []
+        with suppress(queue.Empty):
+            while True:
+                partition, got = self._received.get(timeout=0 if found else 0.05)
+                self._returned[partition] = got.at.offset + 1
+                found.append(got)
+        return found
 
     def commit(self) -> None:
-        self._consumer.commit()
+        mine = {p: OffsetAndMetadata(offset, "", -1) for p, offset in self._returned.items()}
+        self._returned.clear()
+        if mine:
+            self._order(lambda: self._consumer.commit(mine))
 
     def leave(self) -> None:
+        self._running = False
+        self._thread.join(30)
         self._consumer.close(autocommit=False)

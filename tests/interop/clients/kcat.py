@@ -55,16 +55,11 @@ class KcatClient:
 
 
 class KcatMember:
-    """Commits what it has printed every 200 ms, and once more when it leaves: there is no command to commit."""
+    """Commits what it has printed every 5 s, and once more when it leaves: there is no command to commit."""
 
     def __init__(self, command: list[str], topic: str) -> None:
-        settings = {
-            "auto.offset.reset": "earliest",
-            "heartbeat.interval.ms": HEARTBEAT_MS,
-            "auto.commit.interval.ms": 200,
-        }
-        options = [part for name, value in settings.items() for part in ("-X", f"{name}={value}")]
-        self._process = ChildProcess([*command, *options, topic])
+        settings = ["-X", "auto.offset.reset=earliest", "-X", f"heartbeat.interval.ms={HEARTBEAT_MS}"]
+        self._process = ChildProcess([*command, *settings, topic])
         self._read = 0
 
     def assignment(self) -> set[int]:
