@@ -43,7 +43,8 @@ def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerPr
 def offline(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tidings:
     """`tidings` with these arguments; no broker is named."""
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.delenv("TIDINGS_URL", raising=False)
+    monkeypatch.setenv("TIDINGS_URL", "")  # so that what `tidings run` sets is undone as well
+    monkeypatch.delenv("TIDINGS_URL")
 
     def call(*arguments: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["tidings", *arguments])
