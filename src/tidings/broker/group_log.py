@@ -18,8 +18,8 @@ from tidings.wire.primitives import MalformedError
 from tidings.wire.records import batches, key_value_batch, records
 
 READ_BYTES = 1 << 20
-REWRITTEN_BYTES_MIN = 1 << 20
-"""A log shorter than this is read in a fraction of a second, and left as it is."""
+REWRITTEN_BYTES_MIN = 1 << 19
+"""A log shorter than this is read in less than a tenth of a second, and left as it is."""
 REWRITTEN_RATIO = 4
 """Times the size of the state; at this ratio rewriting adds a third to what is written."""
 
