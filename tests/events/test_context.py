@@ -13,7 +13,7 @@ from tidings.events.context import NOTHING, EventContext, RequestContext, curren
 
 
 async def show(request: Request) -> JSONResponse:
-    context = current.get()
+    context = current()
     return JSONResponse({"id": context.request_id, "client": context.client_address, "trace": context.traceparent})
 
 
@@ -39,7 +39,7 @@ async def test_request_id_client_address_and_trace_are_known_while_answering() -
     headers, body = await call([(b"x-request-id", b"r-9"), (b"traceparent", b"00-aa-bb-01")])
     assert body == b'{"id":"r-9","client":"10.1.2.3","trace":"00-aa-bb-01"}'
     assert headers[b"x-request-id"] == b"r-9"
-    assert current.get() is NOTHING
+    assert current() is NOTHING
 
 
 async def test_request_without_an_id_is_given_one_and_told() -> None:
@@ -66,5 +66,5 @@ async def test_other_scopes_pass_untouched() -> None:
 
 def test_context_ends_where_its_block_ends() -> None:
     with using(EventContext(request_id="r")):
-        assert current.get().request_id == "r"
-    assert current.get() is NOTHING
+        assert current().request_id == "r"
+    assert current() is NOTHING

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +26,34 @@ class EventContext:
     request_id: str | None = None
     client_address: str | None = None
 
+    def as_context(self) -> EventContext:
+        return self
+
+
+class ContextSource(Protocol):
+    """Something to be answered, which can say what its answers inherit when there are any."""
+
+    def as_context(self) -> EventContext: ...
+
 
 NOTHING = EventContext()
 
-current: ContextVar[EventContext] = ContextVar("tidings_event_context", default=NOTHING)
+source: ContextVar[ContextSource] = ContextVar("tidings_event_source", default=NOTHING)
+
+
+def current() -> EventContext:
+    """What an event emitted here and now inherits."""
+    return source.get().as_context()
 
 
 @contextmanager
 def using(context: EventContext) -> Iterator[None]:
     """Events emitted inside inherit `context`."""
-    token = current.set(context)
+    token = source.set(context)
     try:
         yield
     finally:
-        current.reset(token)
+        source.reset(token)
 
 
 Scope = MutableMapping[str, Any]

@@ -47,8 +47,9 @@ class Connection:
     async def emit(self, event: object, record: Outgoing) -> Position:
         """Write the record of an event. Raises NotSentError, RefusedError."""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await self.streams.ensure([record.stream])
+            if not self.streams.knows(record.stream):
+                async with asyncio.timeout(self._timeout_s):
+                    await self.streams.ensure([record.stream])
             async with asyncio.timeout(self._timeout_s + LATE_S):
                 outcome: Outcome = await send_and_wait(self.warm().send, record)
         except TimeoutError:

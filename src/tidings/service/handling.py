@@ -7,23 +7,20 @@ import contextvars
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any
 
 from tidings.errors import DeclarationError, TidingsError
 from tidings.events import context as event_context
-from tidings.events.declaration import EventType, event_type
-from tidings.events.envelope import TYPE, Envelope
-from tidings.events.ids import derived_id
+from tidings.events.declaration import event_type
 from tidings.events.position import Position
-from tidings.events.record import EventRecord, type_name_of
 from tidings.events.serdes import DecodeError, EncodeError
 from tidings.service.clock import Clock
 from tidings.service.dead_letters import FAILED, REFUSED, UNDECODABLE, dead_letter
 from tidings.service.dispatcher import InHand
+from tidings.service.handled import Handled
 from tidings.service.outlet import Outlet, Writer
 from tidings.service.subscription import Handler
-from tidings.service.transports.base import Outcome, Outgoing, Received
+from tidings.service.transports.base import Outcome, Outgoing
 
 log = logging.getLogger("tidings.service")
 
@@ -34,73 +31,12 @@ class HandlerCancelledError(TidingsError):
     """A handler ended by being cancelled, though nobody asked for that here: a failure like any other."""
 
 
-class Handled:
-    """The handling that the running code is part of: what it emits is named after the record it answers."""
-
-    __slots__ = ("handler", "item", "outlet", "record_id", "service")
-
-    def __init__(self, service: str, item: InHand, record_id: str, handler: Handler, outlet: Outlet) -> None:
-        self.service = service
-        self.item = item
-        self.record_id = record_id
-        self.handler = handler
-        self.outlet = outlet
-
-    def next_id(self) -> str:
-        """The id of the next event: the same one when the record is handled again."""
-        index = self.item.emitted
-        self.item.emitted += 1
-        return derived_id(self.record_id, self.service, self.handler.name, index)
-
-
-handled: ContextVar[Handled | None] = ContextVar("tidings_handled", default=None)
-
-
-class Route(NamedTuple):
-    """What a record is, and who handles it."""
-
-    declared: EventType[Any] | None
-    """None when it cannot be made out."""
-    handlers: tuple[Handler, ...]
-
-
-class Routes:
-    """Which handlers a record is for."""
-
-    def __init__(self, handlers: Sequence[Handler]) -> None:
-        self._by_type: dict[str, dict[bytes, Route]] = {}
-        for handler in handlers:
-            for declared in handler.reads:
-                routes = self._by_type.setdefault(declared.stream, {})
-                name = declared.name.encode()
-                others = routes[name].handlers if name in routes else ()
-                routes[name] = Route(declared, (*others, handler))
-        self.streams = sorted(self._by_type)
-
-    def find(self, received: Received) -> Route | None:
-        """Where a record goes; None when nobody here wants it. One without a value is a deletion: for tables."""
-        if received.value is None:
-            return None
-        routes = self._by_type.get(received.stream, {})
-        for name, value in received.headers or ():
-            if name == TYPE and value is not None:
-                return routes.get(value)
-        try:
-            return routes.get(type_name_of(received.stream, None).encode())
-        except DecodeError:
-            return _UNKNOWN
-
-
-_UNKNOWN = Route(None, ())
-
-
 class Handling:
     """The work of a dispatcher."""
 
     def __init__(
         self,
         service: str,
-        routes: Routes,
         writer: Writer,
         outlet: Outlet,
         clock: Clock,
@@ -108,7 +44,6 @@ class Handling:
         threads: Executor,
     ) -> None:
         self._service = service
-        self._routes = routes
         self._writer = writer
         self._outlet = outlet
         self._clock = clock
@@ -122,19 +57,16 @@ class Handling:
         received, route = item.received, item.route
         try:
             if route.declared is None:
-                type_name_of(received.stream, None)
+                raise DecodeError(route.problem)
             event = route.declared.decode(received.value)
         except DecodeError as error:
             self._bury(item, UNDECODABLE, error)
             self._end(item)
             return None
-        position = Position(received.stream, received.partition, received.offset)
-        record = EventRecord(event, Envelope(received.headers), position, received.key, received.timestamp_ms)
-        event_context.current.set(record.as_context())
         while item.step < len(route.handlers):
             handler = route.handlers[item.step]
             try:
-                outputs = await self._call(item, handler, record)
+                outputs = await self._call(Handled(self._service, item, event, handler))
             except asyncio.CancelledError as error:
                 if asyncio.current_task().cancelling():  # type: ignore[union-attr]
                     raise
@@ -162,25 +94,25 @@ class Handling:
         if item.over and not item.unacknowledged:
             self.finish(item)
 
-    async def _call(self, item: InHand, handler: Handler, record: EventRecord[Any]) -> list[Outgoing]:
+    async def _call(self, current: Handled) -> list[Outgoing] | None:
         """Run a handler; what it emits, ready to be written."""
-        item.emitted = 0
-        current = Handled(self._service, item, record.id, handler, self._outlet)
-        handled.set(current)
+        current.item.emitted = 0
+        event_context.source.set(current)
+        handler = current.handler
         if not handler.is_async:
-            returned = await self._call_in_thread(handler, record)
+            returned = await self._call_in_thread(current)
         elif handler.is_generator:
-            returned = [one async for one in handler.call(record)]
+            returned = [one async for one in handler.call(current.event, current.as_record)]
         else:
-            returned = await handler.call(record)
+            returned = await handler.call(current.event, current.as_record)
         if returned is None:
-            return []
+            return None
         return [self._output(current, one) for one in _each(returned) if one is not None]
 
-    async def _call_in_thread(self, handler: Handler, record: EventRecord[Any]) -> Any:
+    async def _call_in_thread(self, current: Handled) -> Any:
         def call() -> Any:
-            result = handler.call(record)
-            return list(result) if handler.is_generator else result
+            result = current.handler.call(current.event, current.as_record)
+            return list(result) if current.handler.is_generator else result
 
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, contextvars.copy_context().run, call)

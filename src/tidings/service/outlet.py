@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from tidings.errors import TidingsError, UnavailableError
-from tidings.events import context as event_context
+from tidings.events.context import current
 from tidings.events.declaration import EventType
 from tidings.events.envelope import headers_for, source_of
 from tidings.events.ids import NewId, new_id
@@ -38,9 +38,7 @@ class Writer:
     def outgoing(self, declared: EventType[Any], event: Any, event_id: str | None = None) -> Outgoing:
         """The record of an event, in the context of the running code. Raises EncodeError."""
         now_ms = self._clock.now_ms()
-        headers = headers_for(
-            event_id or self._make_id(now_ms), self._source, declared.name, now_ms, event_context.current.get()
-        )
+        headers = headers_for(event_id or self._make_id(now_ms), self._source, declared.name, now_ms, current())
         return Outgoing(declared.stream, declared.key_of(event), declared.encode(event), headers)
 
 

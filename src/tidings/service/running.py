@@ -16,9 +16,10 @@ from tidings.service.clock import Clock, sleep
 from tidings.service.connection import Connection
 from tidings.service.dead_letters import UNDECODABLE, dead_letter, dead_letter_spec
 from tidings.service.dispatcher import Dispatcher
-from tidings.service.handling import Handling, Routes
+from tidings.service.handling import Handling
 from tidings.service.intake import Intake
 from tidings.service.outlet import Writer, send_and_wait
+from tidings.service.routes import Routes
 from tidings.service.subscription import Handler
 from tidings.service.table import Table
 from tidings.service.transports.base import Received
@@ -103,7 +104,6 @@ class Running:
         routes = Routes(self._handlers)
         handling = Handling(
             self._service,
-            routes,
             self._writer,
             self._connection.outlet,
             self._clock,

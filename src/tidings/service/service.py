@@ -28,7 +28,7 @@ from tidings.events.record import EventRecord
 from tidings.service.clock import Clock, SystemClock
 from tidings.service.connection import Connection, OpenTransport
 from tidings.service.dead_letters import dead_letters_of
-from tidings.service.handling import handled
+from tidings.service.handled import handled
 from tidings.service.outlet import Writer
 from tidings.service.retry import Retry
 from tidings.service.running import Running
@@ -199,7 +199,7 @@ class Service:
         """What is left to do for an event: its record must be made here and now, where its context is."""
         declared = event_type(type(event))
         self._emitted[declared] = None
-        current = handled.get()
+        current = handled()
         event_id = current.next_id() if current is not None else None
         patiently = current is not None and current.service == self.name and self._running is not None
         record = self._writer.outgoing(declared, event, event_id)

@@ -44,12 +44,13 @@ class Handler:
     """Runs on the event loop; otherwise in a thread."""
     is_generator: bool
 
-    def call(self, record: EventRecord[Any]) -> Any:
+    def call(self, event: Any, as_record: Callable[[], EventRecord[Any]]) -> Any:
         """Whatever the function gives: a coroutine, a generator, or its result."""
         if not self.injected:
-            return self.function(record.event)
+            return self.function(event)
+        record = as_record()
         return self.function(
-            **{self.parameter: record.event}, **{name: provide(record) for name, provide in self.injected.items()}
+            **{self.parameter: event}, **{name: provide(record) for name, provide in self.injected.items()}
         )
 
 

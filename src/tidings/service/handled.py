@@ -1,0 +1,48 @@
+"""The handling that the running code is part of: what it emits is named after the record it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tidings.events import context
+from tidings.events.envelope import Envelope
+from tidings.events.ids import derived_id
+from tidings.events.position import Position
+from tidings.events.record import EventRecord
+from tidings.service.dispatcher import InHand
+from tidings.service.subscription import Handler
+
+
+class Handled:
+    """One event in one handler's hands. Most handlers emit little and ask nothing: the envelope is read if they do."""
+
+    __slots__ = ("_record", "event", "handler", "item", "service")
+
+    def __init__(self, service: str, item: InHand, event: Any, handler: Handler) -> None:
+        self.service = service
+        self.item = item
+        self.event = event
+        self.handler = handler
+        self._record: EventRecord[Any] | None = None
+
+    def as_record(self) -> EventRecord[Any]:
+        if self._record is None:
+            stream, partition, offset, timestamp_ms, key, _, headers = self.item.received
+            position = Position(stream, partition, offset)
+            self._record = EventRecord(self.event, Envelope(headers), position, key, timestamp_ms)
+        return self._record
+
+    def as_context(self) -> context.EventContext:
+        return self.as_record().as_context()
+
+    def next_id(self) -> str:
+        """The id of the next event: the same one when the record is handled again."""
+        index = self.item.emitted
+        self.item.emitted += 1
+        return derived_id(self.as_record().id, self.service, self.handler.name, index)
+
+
+def handled() -> Handled | None:
+    """What the running code is handling, if it is."""
+    source = context.source.get()
+    return source if isinstance(source, Handled) else None

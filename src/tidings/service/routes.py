@@ -1,0 +1,50 @@
+"""Which handlers a record is for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from tidings.events.declaration import EventType
+from tidings.events.envelope import TYPE
+from tidings.events.record import type_name_of
+from tidings.events.serdes import DecodeError
+from tidings.service.subscription import Handler
+from tidings.service.transports.base import Received
+
+
+class Route(NamedTuple):
+    """What a record is, and who handles it."""
+
+    declared: EventType[Any] | None
+    """None when it cannot be made out."""
+    handlers: tuple[Handler, ...]
+    problem: str = ""
+    """Why it cannot."""
+
+
+class Routes:
+    """Which handlers a record is for."""
+
+    def __init__(self, handlers: Sequence[Handler]) -> None:
+        self._by_type: dict[str, dict[bytes, Route]] = {}
+        for handler in handlers:
+            for declared in handler.reads:
+                routes = self._by_type.setdefault(declared.stream, {})
+                name = declared.name.encode()
+                others = routes[name].handlers if name in routes else ()
+                routes[name] = Route(declared, (*others, handler))
+        self.streams = sorted(self._by_type)
+
+    def find(self, received: Received) -> Route | None:
+        """Where a record goes; None when nobody here wants it. One without a value is a deletion: for tables."""
+        if received.value is None:
+            return None
+        routes = self._by_type.get(received.stream, {})
+        for name, value in received.headers or ():
+            if name == TYPE and value is not None:
+                return routes.get(value)
+        try:
+            return routes.get(type_name_of(received.stream, None).encode())
+        except DecodeError as error:
+            return Route(None, (), str(error))
