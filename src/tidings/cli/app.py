@@ -7,6 +7,7 @@ is imported, and none imports more than Typer before it runs: what a broker does
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Annotated, Any
 
 import typer
@@ -28,9 +29,14 @@ class LazyGroup(TyperGroup):
 def command(name: str) -> Any:
     """The sub-command `name`, ready for Typer."""
     module = importlib.import_module(f"tidings.cli.{name}")
+    function = getattr(module, name)
+    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
     single = typer.Typer(add_completion=False)
-    examples = "\n".join(f"  {line}" for line in module.EXAMPLES.strip().splitlines())
-    single.command(name, epilog=f"Examples:\n{examples}")(getattr(module, name))
+    single.command(
+        name,
+        help="\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs),
+        epilog=f"Examples:\n{module.EXAMPLES.strip()}",
+    )(function)
     return typer.main.get_command(single)
 
 

@@ -110,12 +110,13 @@ def next_steps(command: str, url: str | None, order_id: str, shipping_pid: int |
     steps = [
         (f"{command} trace {order_id}", "what became of an order"),
         (f"{command} tail shipments", "what is being shipped"),
-        (f"{command} groups", "who reads, and how far behind they are"),
+        (f"{command} groups", "who reads, and how far behind"),
     ]
     if url is not None:
-        steps.insert(0, (f"export TIDINGS_URL={url}", "so that the commands find this broker"))
+        steps.insert(0, (f"export TIDINGS_URL={url}", "so that commands find this broker"))
     if shipping_pid is not None:
-        steps.append((f"kill -9 {shipping_pid}", "shipping dies; orders go on, and it catches up"))
+        steps.append((f"kill -9 {shipping_pid}", "shipping dies, orders go on"))
+    lines.columns[0].min_width = 2 + max(len(step) for step, _ in steps)  # to be copied, so never cut
     for step, why in steps:
         lines.add_row(Text(f"  {step}", "bold"), Text(why, "quiet"))
     return Group(Text("Try in another terminal:"), lines, Text())

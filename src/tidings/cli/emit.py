@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from tidings.events.position import Position
 
 EXAMPLES = """
-tidings emit orders --type OrderCancelled --key order-42 '{"order_id": "order-42"}'
-tidings emit orders --type OrderCancelled --key order-42 - < event.json
-jq -c .[] orders.json | tidings emit orders --type OrderReceived --lines -
+tidings emit orders --type OrderLost --key o-42 '{"order_id": "o-42"}'
+tidings emit orders --type OrderLost --key o-42 - < event.json
+jq -c .[] all.json | tidings emit orders --type OrderLost --lines -
 """
 
 SOURCE = "tidings-emit"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tidings.service.service import Service
 
 EXAMPLES = """
-tidings run shop.shipping                  the service in the module shop/shipping.py
+tidings run shop.shipping                  the service in shop/shipping.py
 tidings run shop.shipping shop.pricing     two, in one process
 tidings run shop.shipping:shipping         the one of that name
 tidings run shop.pricing --once            read what has come, then stop
@@ -31,7 +31,7 @@ ONCE_CHECK_S = 0.1
 
 def run(
     services: Annotated[
-        list[str], typer.Argument(metavar="MODULE[:NAME]...", help="Where the services are, from this folder.")
+        list[str], typer.Argument(metavar="MODULE[:NAME]", help="Where the services are, from this folder.")
     ],
     once: Annotated[bool, typer.Option("--once", help="Read what has come since last time, then stop.")] = False,
     url: Url = DEFAULT_URL,

@@ -65,7 +65,7 @@ def _notes(step: Step, waiting: Waiting) -> Iterator[tuple[str, str]]:
     if step.event.causation_id and not step.caused_by:
         yield "its cause is out of sight", "warn"
     for again in step.again:
-        yield f"recorded again at {again.position}", "warn"
+        yield f"again at {again.position}", "warn"
     for group in waiting.get(step.event.position, ()):
         yield f"waiting for {group}", "warn"
 
