@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaConnectionError
 from kafka.structs import OffsetAndMetadata
 from tests.interop.clients.base import HEARTBEAT_MS, Got, Position
 
@@ -66,10 +67,11 @@ class KafkaPythonMember:
 
     def _run(self) -> None:
         while self._running:
-            for partition, records in self._consumer.poll(timeout_ms=300).items():
-                for record in records:
-                    got = Got(Position(record.partition, record.offset), record.value.decode())
-                    self._received.put((partition, got))
+            with suppress(KafkaConnectionError):  # the broker is away
+                for partition, records in self._consumer.poll(timeout_ms=300).items():
+                    for record in records:
+                        got = Got(Position(record.partition, record.offset), record.value.decode())
+                        self._received.put((partition, got))
             while not self._orders.empty():
                 work, done = self._orders.get()
                 try:
