@@ -68,3 +68,17 @@ def test_work_far_ahead_of_a_stuck_record_costs_no_memory() -> None:
         progress.finish(offset)
     assert progress.unfinished == 1
     assert progress.watermark == 0
+
+
+def test_stream_that_was_made_anew_is_counted_anew() -> None:
+    progress = Progress()
+    for offset in range(5):
+        progress.begin(offset)
+    progress.finish(0)
+    assert progress.take_commit() == 1
+    progress.begin(0)
+    progress.begin(1)
+    assert progress.take_commit() == 0
+    progress.finish(4)  # of the stream that is gone
+    progress.finish(0)
+    assert progress.take_commit() == 1

@@ -19,19 +19,22 @@ class Progress:
         """The partition belongs to somebody else now: what is left of it here must not be begun."""
 
     def begin(self, offset: int) -> None:
+        self.skip(offset)
         self._unfinished[offset] = None
-        self._next = offset + 1
 
     def skip(self, offset: int) -> None:
         """A record that nobody here wants is done as it comes."""
+        if offset < self._next:  # the stream was deleted and made anew, and begins from its start
+            self._unfinished.clear()
+            self._committed = -1
         self._next = offset + 1
 
     def finish(self, offset: int) -> None:
-        del self._unfinished[offset]
+        self._unfinished.pop(offset, None)
 
     def abandon(self, offset: int) -> None:
         """A record that was taken in and will not be handled here. What is committed stops before it."""
-        del self._unfinished[offset]
+        self._unfinished.pop(offset, None)
         self._next = min(self._next, offset)
 
     @property
