@@ -35,6 +35,8 @@ STORED_RECORDS = {
     "ProducerIdsRecord",
     "RemoveTopicRecord",
     "TopicRecord",
+    "TransactionLogKey",
+    "TransactionLogValue",
 }
 """What is stored in logs and never sent has no oracle: see test_stored_records."""
 
