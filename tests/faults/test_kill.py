@@ -88,7 +88,7 @@ def server_of(kind: str, data: Path) -> Server:
 
 @pytest.mark.parametrize(
     ("kind", "kills"),
-    [("fsync", 20), ("os", 6), pytest.param("apache-kafka", 4, marks=pytest.mark.external)],
+    [("fsync", 20), ("os", 6), pytest.param("apache-kafka", 2, marks=pytest.mark.external)],
 )
 def test_acknowledged_records_survive_kills_once_and_in_order(tmp_path: Path, kind: str, kills: int, seed: int) -> None:
     chance = random.Random(seed)
