@@ -77,6 +77,7 @@ def test_loopback_is_known_by_address_and_by_its_one_name() -> None:
         ["--data", "d", "--listen", "127.0.0.1:1"],
         ["--data=d", "--durability=os", "--partitions=3"],
         ["--allow-plaintext", "--listen", "0.0.0.0:1", "--advertise", "me:1"],
+        ["--no-auto-create"],
         ["--partitions", "3", "--partitions", "4"],
     ],
 )

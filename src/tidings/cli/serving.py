@@ -22,7 +22,8 @@ _OPTIONS: dict[str, type] = {
     "--partitions": int,
     "--advertise": str,
 }
-_FLAGS = ("--allow-plaintext",)
+_FLAGS = {"--allow-plaintext": ("allow_plaintext", True), "--no-auto-create": ("auto_create", False)}
+"""What each of them sets."""
 
 
 def plain_arguments(arguments: Sequence[str]) -> dict[str, Any] | None:
@@ -36,7 +37,8 @@ def plain_arguments(arguments: Sequence[str]) -> dict[str, Any] | None:
     for argument in rest:
         name, equals, value = argument.partition("=")
         if argument in _FLAGS:
-            found[_parameter(argument)] = True
+            parameter, setting = _FLAGS[argument]
+            found[parameter] = setting
             continue
         if name not in _OPTIONS:
             return None
@@ -45,14 +47,10 @@ def plain_arguments(arguments: Sequence[str]) -> dict[str, Any] | None:
         if not value or (value.startswith("-") and not equals):
             return None
         try:
-            found[_parameter(name)] = _OPTIONS[name](value)
+            found[name.removeprefix("--")] = _OPTIONS[name](value)
         except ValueError:
             return None
     return found
-
-
-def _parameter(option: str) -> str:
-    return option.removeprefix("--").replace("-", "_")
 
 
 def serve(
@@ -61,6 +59,7 @@ def serve(
     durability: str = "fsync",
     partitions: int = 1,
     advertise: str | None = None,
+    auto_create: bool = True,
     allow_plaintext: bool = False,
 ) -> None:
     """Serve until SIGINT or SIGTERM. Raises OperatorError where the settings, the port or the folder do not fit."""
@@ -77,6 +76,7 @@ def serve(
         advertised=advertise,
         durability=cast("Durability", durability),
         num_partitions=partitions,
+        auto_create_topics=auto_create,
     )
     asyncio.run(_serve(config))
 

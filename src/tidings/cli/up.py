@@ -27,6 +27,9 @@ def up(
     advertise: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="The address clients are told, if it is another.")
     ] = None,
+    auto_create: Annotated[
+        bool, typer.Option("--auto-create/--no-auto-create", help="Make a stream when a client first names it.")
+    ] = True,
     allow_plaintext: Annotated[
         bool, typer.Option("--allow-plaintext", help="Listen beyond this machine without encryption.")
     ] = False,
@@ -43,5 +46,6 @@ def up(
         durability=durability,
         partitions=partitions,
         advertise=advertise,
+        auto_create=auto_create,
         allow_plaintext=allow_plaintext,
     )
