@@ -30,7 +30,7 @@ INTERNAL_CONFIGS = {
         "cleanup.policy": "compact",
         "compression.type": "producer",
         "max.message.bytes": "104857600",  # all that is known of one group is one record
-        "segment.bytes": "1048576",  # it is rewritten when it is long (see group_log), and lets go of whole segments
+        "segment.bytes": "1048576",  # rewritten when long (see coordinator_log), it lets go of whole segments
     }
 }
 

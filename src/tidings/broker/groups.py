@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
 
 from tidings.broker.catalog import Catalog
 from tidings.broker.clock import Clock
 from tidings.broker.durability import Durability
-from tidings.broker.runtime import GroupRuntime
+from tidings.broker.runtime import CoordinatorRuntime
 from tidings.broker.topic import Topic
 from tidings.broker.topic_names import GROUP_OFFSETS
 from tidings.coordination.groups.config import GroupConfig
 from tidings.coordination.groups.coordinator import GroupCoordinator
+from tidings.coordination.groups.refusals import refusal
 from tidings.wire.error_codes import ApiError
 from tidings.wire.message import NULL_UUID
+
+
+class GroupRuntime(CoordinatorRuntime[GroupCoordinator]):
+    what = "consumer groups"
+
+    def __init__(self, coordinator: GroupCoordinator, durability: Durability, clock: Clock) -> None:
+        super().__init__(coordinator, refusal, durability, clock)
+
+    def topics_deleted(self, names: Iterable[str]) -> None:
+        """What was committed for these topics is forgotten."""
+        if self._log is not None:
+            self._run(self.coordinator.topics_deleted(names))
 
 
 class CatalogTopics:

@@ -1,4 +1,4 @@
-"""Runs the group coordinator: asks it, appends what it decides, replays that, and releases replies when all is safe.
+"""Runs a coordinator: asks it, appends what it decides, replays that, and releases replies when all is safe.
 
 The order of things is `coordination.outcome`'s contract. Requests that come while a sync is under way are decided,
 appended and replayed at once, and share the next sync.
@@ -13,17 +13,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from tidings.broker.clock import Clock
+from tidings.broker.coordinator_log import CoordinatorLog
 from tidings.broker.dispatch import Context
 from tidings.broker.durability import Durability
-from tidings.broker.group_log import GroupLog
-from tidings.coordination.groups.coordinator import GroupCoordinator
-from tidings.coordination.groups.refusals import refusal
 from tidings.coordination.outcome import ClientInfo, Now, Outcome, Ticket
 from tidings.errors import DiskError
 from tidings.log.partition import Partition
@@ -41,33 +39,55 @@ R = TypeVar("R", bound=Message)
 Decide = Callable[[R, ClientInfo, Now, Ticket], Outcome]
 
 
+class Coordinator(Protocol):
+    """What is run: see `coordination.outcome` for how."""
+
+    def start(self, now: Now) -> Outcome: ...
+    def next_deadline_ms(self) -> int | None: ...
+    def tick(self, now: Now) -> Iterator[Outcome]: ...
+    def replay(self, key: bytes, value: bytes | None) -> None: ...
+    def snapshot(self) -> Iterator[tuple[bytes, bytes]]: ...
+
+
+C = TypeVar("C", bound=Coordinator)
+Refuse = Callable[[Message, ErrorCode, int], Message]
+"""The reply to a request, in a version, that says nothing but a code."""
+
+
 class Asked:
     """A request that waits for its reply: what the coordinator knows as a ticket."""
 
-    __slots__ = ("api_version", "future", "request")
+    __slots__ = ("_refusal", "api_version", "future", "request")
 
-    def __init__(self, request: Message, api_version: int, future: asyncio.Future[Message]) -> None:
+    def __init__(self, request: Message, api_version: int, refuse: Refuse, future: asyncio.Future[Message]) -> None:
         self.request = request
         self.api_version = api_version
         self.future = future
+        self._refusal = refuse
 
     def answer(self, message: Message) -> None:
         if not self.future.done():  # its connection may be gone
             self.future.set_result(message)
 
     def refuse(self, code: ErrorCode) -> None:
-        self.answer(refusal(self.request, code, self.api_version))
+        self.answer(self._refusal(self.request, code, self.api_version))
 
 
-class GroupRuntime:
-    """The coordinator and its log, on the event loop. `coordinator`'s methods are what `ask` takes."""
+class CoordinatorRuntime(Generic[C]):
+    """A coordinator and its log, on the event loop. `coordinator`'s methods are what `ask` takes.
 
-    def __init__(self, coordinator: GroupCoordinator, durability: Durability, clock: Clock) -> None:
+    `what` it coordinates is said in messages to the operator.
+    """
+
+    what: str
+
+    def __init__(self, coordinator: C, refuse: Refuse, durability: Durability, clock: Clock) -> None:
         self.coordinator = coordinator
+        self._refuse = refuse
         self._durability = durability
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._log: GroupLog | None = None
+        self._log: CoordinatorLog | None = None
         self._open: set[Asked] = set()
         self._appended = 0
         self._safe = 0
@@ -80,11 +100,11 @@ class GroupRuntime:
     def start(self, find_partition: Callable[[], Partition]) -> None:
         """Replay the log and begin. If it cannot be read, say so, and refuse requests until the next start."""
         try:
-            found = GroupLog(find_partition())
+            found = CoordinatorLog(find_partition())
             for key, value in found.read():
                 self.coordinator.replay(key, value)
         except (ApiError, DiskError) as error:
-            log.error("consumer groups are unavailable: their log cannot be read: %s", error)
+            log.error("%s are unavailable: their log cannot be read: %s", self.what, error)
             return
         self._log = found
         self._run(self.coordinator.start(self._now()))
@@ -112,7 +132,7 @@ class GroupRuntime:
 
         `shows_nothing_recorded` lets it go at once: then a slow disk does not delay it.
         """
-        asked = Asked(request, context.api_version, self._loop.create_future())
+        asked = Asked(request, context.api_version, self._refuse, self._loop.create_future())
         if self._log is None:
             asked.refuse(ErrorCode.COORDINATOR_NOT_AVAILABLE)
             return asked.future
@@ -126,11 +146,6 @@ class GroupRuntime:
         self._run(outcome, at_once=shows_nothing_recorded)
         self._set_timer()
         return asked.future
-
-    def topics_deleted(self, names: Iterable[str]) -> None:
-        """What was committed for these topics is forgotten."""
-        if self._log is not None:
-            self._run(self.coordinator.topics_deleted(names))
 
     # Outcomes.
 
@@ -150,7 +165,7 @@ class GroupRuntime:
         try:
             size_bytes = self._log.append(outcome.records, self._clock.now_ms())
         except (ApiError, DiskError) as error:
-            log.error("a decision of the group coordinator could not be written: %s", error)
+            log.error("a decision about %s could not be written: %s", self.what, error)
             return False
         for key, value in outcome.records:
             self.coordinator.replay(key, value)
@@ -184,7 +199,7 @@ class GroupRuntime:
     def _fail(self, error: Exception) -> None:
         """What was decided lately may be on the disk or not: nothing can be said before the log is read anew."""
         if self._log is not None:
-            log.error("consumer groups are unavailable until the next start: their log failed: %s", error)
+            log.error("%s are unavailable until the next start: their log failed: %s", self.what, error)
         self._log = None
         self._unsafe.clear()
         for asked in self._open:
@@ -225,24 +240,24 @@ class GroupRuntime:
 
     # The log's length.
 
-    async def _rewrite(self, group_log: GroupLog) -> None:
-        mark = group_log.mark()
+    async def _rewrite(self, whole: CoordinatorLog) -> None:
+        mark = whole.mark()
         state_bytes = 0
         state = self.coordinator.snapshot()
         try:
             while piece := list(islice(state, PIECE_RECORDS)):
-                size_bytes = group_log.append(piece, self._clock.now_ms())
+                size_bytes = whole.append(piece, self._clock.now_ms())
                 state_bytes += size_bytes
-                self._settle(group_log.partition, size_bytes)
+                self._settle(whole.partition, size_bytes)
                 await asyncio.sleep(0)
-                if self._log is not group_log:
+                if self._log is not whole:
                     return  # stopped, or failed: the whole log is still there
-            await self._all_safe(group_log.partition)
-            await asyncio.to_thread(group_log.partition.delete_before, mark.offset)
-            group_log.begins_at(mark, state_bytes)
+            await self._all_safe(whole.partition)
+            await asyncio.to_thread(whole.partition.delete_before, mark.offset)
+            whole.begins_at(mark, state_bytes)
         except (ApiError, DiskError) as error:
-            group_log.put_off()
-            log.warning("the log of consumer groups could not be shortened: %s", error)
+            whole.put_off()
+            log.warning("the log of %s could not be shortened: %s", self.what, error)
         finally:
             self._rewriting = None
 

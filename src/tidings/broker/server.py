@@ -18,7 +18,7 @@ from tidings.broker.config import BrokerConfig, split_address
 from tidings.broker.connection import Connection
 from tidings.broker.data_folder import DataFolder
 from tidings.broker.durability import Disk, Durability, PageCache
-from tidings.broker.groups import open_groups
+from tidings.broker.groups import GroupRuntime, open_groups
 from tidings.broker.housekeeping import Housekeeping
 from tidings.broker.listener import listen
 from tidings.broker.long_polls import LongPolls
@@ -29,7 +29,6 @@ from tidings.log.files import DiskFiles, Files
 from tidings.wire.frames import SCRATCH_BYTES
 
 if TYPE_CHECKING:
-    from tidings.broker.runtime import GroupRuntime
     from tidings.broker.topic import Topic
 
 log = logging.getLogger(__name__)

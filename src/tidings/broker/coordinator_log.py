@@ -1,6 +1,6 @@
-"""The log of the group coordinator, `__consumer_offsets-0`, and how it is kept short.
+"""The log of a coordinator (`__consumer_offsets-0`, `__transaction_state-0`), and how it is kept short.
 
-It grows with every commit, while the state it stands for hardly does. When it is large beside the state, the state is
+It grows with every decision, while the state it stands for hardly does. When it is large beside the state, the state is
 written once more behind it, as records, in pieces between which others may append; once these are safe, the log begins
 with them (`delete_before`). A crash at any moment leaves either the whole log, or all that is needed of it: what is
 written again says what the coordinator knows at that moment, so it is never older than what stands before it.
@@ -29,7 +29,7 @@ class Mark(NamedTuple):
     bytes_before: int
 
 
-class GroupLog:
+class CoordinatorLog:
     def __init__(self, partition: Partition) -> None:
         self.partition = partition
         self._bytes = 0  # from the log's beginning on
