@@ -245,6 +245,26 @@ def test_a_failed_sync_is_never_followed_by_a_success_for_the_same_bytes() -> No
     assert [offset for offset, _ in contents(life.log)] == [0]
 
 
+def test_what_is_appended_while_a_sync_is_under_way_waits_for_the_next() -> None:
+    life = Life(MemoryFiles())
+    life.open()
+    life.append(10)
+
+    def inject(operation: str, path: str) -> None:
+        if operation == "sync":
+            life.files.inject = None
+            life.append(20)
+
+    life.files.inject = inject
+    assert life.log is not None
+    life.log.sync()
+    assert (life.log.high_watermark, life.log.end_offset) == (1, 2)
+    assert [offset for offset, _ in contents(life.log)] == [0]
+    life.log.sync()
+    assert life.log.high_watermark == 2
+    life.log.close()
+
+
 def test_a_full_disk_refuses_and_recovers_when_there_is_space() -> None:
     files = MemoryFiles(space_bytes=3000)
     log = Partition.open(files, PATH, LogConfig(), now_ms=NOW_MS, clean=True)

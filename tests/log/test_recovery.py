@@ -243,3 +243,22 @@ def test_a_second_crash_during_recovery_loses_nothing() -> None:
         partition = _open(files)
         assert len(contents(partition)) == 3
         partition.close()
+
+
+@pytest.mark.parametrize("crashed_before", [False, True])
+def test_producers_outlive_their_records(crashed_before: bool) -> None:
+    files = MemoryFiles()
+    config = LogConfig(segment_bytes=300)
+    partition = Partition.open(files, PATH, config, now_ms=NOW_MS, clean=True, durability="os")
+    sent = batch(b"x" * 200, producer_id=7, producer_epoch=0, sequence=0)
+    partition.append(bytearray(sent), now_ms=NOW_MS)
+    partition.append(batch(b"x" * 200), now_ms=NOW_MS)
+    if crashed_before:
+        partition.close(clean=False)
+        partition = _open(files, config=config)
+    partition.delete_before(1)
+    assert len(_logs(files)) == 1
+    partition.close(clean=False)
+    partition = _open(files, config=config)
+    assert partition.append(bytearray(sent), now_ms=NOW_MS).duplicate
+    partition.close()
