@@ -50,6 +50,13 @@ class Topics(dict[str, tuple[bytes, int]]):
     def topic_name(self, topic_id: bytes) -> str | None:
         return next((name for name, (known_id, _) in self.items() if known_id == topic_id), None)
 
+    def names(self) -> list[str]:
+        return list(self)
+
+    @property
+    def revision(self) -> int:
+        return hash(frozenset(self.items()))
+
 
 def orders_and_payments() -> Topics:
     return Topics(orders=(b"\x01" * 16, 4), payments=(b"\x02" * 16, 2))

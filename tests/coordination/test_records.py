@@ -95,7 +95,7 @@ def test_a_group_is_read_back_as_it_was_written() -> None:
 
 def test_what_a_newer_version_wrote_is_not_skipped() -> None:
     with pytest.raises(DiskError, match="a newer version of Tidings wrote it"):
-        read_record(b"\x00\x03" + GROUP_KEY[2:], b"\x00\x00")
+        read_record(b"\x00\x63" + GROUP_KEY[2:], b"\x00\x00")
     with pytest.raises(DiskError, match="has no version 9"):
         read_record(OFFSET_KEY, b"\x00\x09" + OFFSET_VALUE[2:])
 

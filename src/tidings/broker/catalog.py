@@ -83,6 +83,11 @@ class Catalog:
         return self._state.topics
 
     @property
+    def revision(self) -> int:
+        """Rises with every topic that is created, grows or is deleted."""
+        return self._state.revision
+
+    @property
     def settings(self) -> Settings:
         return self._state.settings
 

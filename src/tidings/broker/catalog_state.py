@@ -49,6 +49,8 @@ class CatalogState:
         self.topics: dict[str, Topic] = {}
         self.settings = settings
         self.partition_count = 0
+        self.revision = 0
+        """Rises with every topic that is created, grows or is deleted."""
         self.removed_ids: set[bytes] = set()
         self.producer_ids: ProducerIdsRecord | None = None
         self._node_id = node_id
@@ -149,15 +151,18 @@ class CatalogState:
             )
 
     def _replay_topic(self, record: TopicRecord) -> None:
+        self.revision += 1
         topic = Topic(record.name, record.topic_id)
         self.topics[record.name] = self._by_id[record.topic_id] = topic
         self._by_folded_name.setdefault(folded(record.name), set()).add(record.name)
 
     def _replay_partition(self, record: PartitionRecord) -> None:
+        self.revision += 1
         self._by_id[record.topic_id].partitions.append(Replica(record.partition_id, record.leader_epoch))
         self.partition_count += 1
 
     def _replay_removal(self, record: RemoveTopicRecord) -> None:
+        self.revision += 1
         topic = self._by_id.pop(record.topic_id)
         del self.topics[topic.name]
         alike = self._by_folded_name[folded(topic.name)]

@@ -49,6 +49,13 @@ class CatalogTopics:
         topic = self._catalog.topic_by_id(topic_id)
         return None if topic is None else topic.name
 
+    def names(self) -> Iterable[str]:
+        return self._catalog.topics
+
+    @property
+    def revision(self) -> int:
+        return self._catalog.revision
+
 
 async def open_groups(
     catalog: Catalog, durability: Durability, clock: Clock, config: GroupConfig | None = None

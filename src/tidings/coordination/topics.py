@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 
@@ -16,4 +17,13 @@ class TopicDirectory(Protocol):
 
     def topic_name(self, topic_id: bytes) -> str | None:
         """None if there is no such topic."""
+        ...
+
+    def names(self) -> Iterable[str]:
+        """Of all topics."""
+        ...
+
+    @property
+    def revision(self) -> int:
+        """Another one whenever topics were created, have grown or were deleted."""
         ...

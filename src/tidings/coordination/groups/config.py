@@ -23,6 +23,9 @@ class GroupConfig:
     session_timeout_ms_min: int = 6_000  # group.min.session.timeout.ms
     session_timeout_ms_max: int = 1_800_000  # group.max.session.timeout.ms
     new_member_join_timeout_ms: int = 300_000  # not configurable in Kafka
+    consumer_members_max: int = 2**31 - 1  # group.consumer.max.size
+    consumer_session_timeout_ms: int = 45_000  # group.consumer.session.timeout.ms
+    consumer_heartbeat_interval_ms: int = 5_000  # group.consumer.heartbeat.interval.ms
     offset_metadata_chars_max: int = 4096  # offset.metadata.max.bytes (which counts characters)
     offsets_retention_ms: int = 7 * _DAY_MS  # offsets.retention.minutes
     offsets_retention_check_interval_ms: int = 600_000  # offsets.retention.check.interval.ms

@@ -10,9 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from tidings.coordination.groups import delete, describe, rebalance
+from tidings.coordination.groups import consumer_leave, consumer_timeouts, delete, describe, rebalance
 from tidings.coordination.groups.clock_jumps import ClockJumps
 from tidings.coordination.groups.config import GroupConfig
+from tidings.coordination.groups.consumer import records as consumer_records
+from tidings.coordination.groups.consumer.group import ConsumerGroup
+from tidings.coordination.groups.consumer_describe import describe_consumer_groups
+from tidings.coordination.groups.consumer_heartbeat import consumer_heartbeat
 from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.heartbeat import heartbeat
 from tidings.coordination.groups.join import join
@@ -21,18 +25,30 @@ from tidings.coordination.groups.offset_commit import commit_offsets
 from tidings.coordination.groups.offset_delete import delete_offsets
 from tidings.coordination.groups.offset_fetch import fetch_offsets
 from tidings.coordination.groups.records import (
+    ConsumerGroupRecord,
     GroupRecord,
     OffsetRecord,
     group_key,
     offset_record,
     read_record,
 )
-from tidings.coordination.groups.registry import JOIN, RETENTION, SESSION, SYNC, Registry
+from tidings.coordination.groups.registry import (
+    CONSUMER_REBALANCE,
+    CONSUMER_SESSION,
+    JOIN,
+    RETENTION,
+    SESSION,
+    SYNC,
+    Registry,
+)
 from tidings.coordination.groups.states import Event, GroupState
 from tidings.coordination.groups.sync import sync
 from tidings.coordination.outcome import ClientInfo, Now, Outcome, Ticket
 from tidings.coordination.timers import Key
 from tidings.coordination.topics import TopicDirectory
+from tidings.wire.messages.consumer_group_describe import ConsumerGroupDescribeRequest
+from tidings.wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
+from tidings.wire.messages.consumer_group_records import ConsumerGroupMetadataKey
 from tidings.wire.messages.delete_groups import DeleteGroupsRequest
 from tidings.wire.messages.describe_groups import DescribeGroupsRequest
 from tidings.wire.messages.heartbeat import HeartbeatRequest
@@ -65,6 +81,16 @@ class GroupCoordinator:
 
     def leave(self, request: LeaveGroupRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
         return leave(self._registry, request, client, now, ticket)
+
+    def consumer_heartbeat(
+        self, request: ConsumerGroupHeartbeatRequest, client: ClientInfo, now: Now, ticket: Ticket
+    ) -> Outcome:
+        return consumer_heartbeat(self._registry, request, client, now, ticket)
+
+    def describe_consumer_groups(
+        self, request: ConsumerGroupDescribeRequest, client: ClientInfo, now: Now, ticket: Ticket
+    ) -> Outcome:
+        return describe_consumer_groups(self._registry, request, client, now, ticket)
 
     def commit_offsets(self, request: OffsetCommitRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
         return commit_offsets(self._registry, request, client, now, ticket)
@@ -100,6 +126,7 @@ class GroupCoordinator:
                 registry.expect_heartbeat(group, member, now.monotonic_ms)
             if len(group.members) > registry.config.members_max:
                 rebalance.begin(registry, group, now, outcome)
+        consumer_timeouts.start(registry, now.monotonic_ms)
         return outcome
 
     def next_deadline_ms(self) -> int | None:
@@ -116,6 +143,10 @@ class GroupCoordinator:
             return self._expire_offsets(now)
         outcome = Outcome()
         registry = self._registry
+        if key[0] == CONSUMER_SESSION:
+            return Outcome(consumer_leave.session_is_over(registry, key[1], key[2], now))
+        if key[0] == CONSUMER_REBALANCE:
+            return Outcome(consumer_leave.revocation_is_late(registry, key[1], key[2], now))
         group = registry.groups.get(key[1])
         if group is None:
             return outcome
@@ -143,12 +174,26 @@ class GroupCoordinator:
                 if group is not None:
                     self._registry.forget_if_nothing(group)
             case OffsetRecord(group_id, topic, partition, committed) if committed is not None:
-                self._registry.group_or_new(group_id)
+                if group_id not in self._registry.consumer_groups:
+                    self._registry.group_or_new(group_id)
                 self._registry.offsets.put(group_id, topic, partition, committed)
             case GroupRecord(group_id, None):
                 self._remove(group_id)
             case GroupRecord(group_id, metadata) if metadata is not None and value is not None:
                 self._registry.group_or_new(group_id).restore(metadata, value)
+
+            case ConsumerGroupRecord(group_id, ConsumerGroupMetadataKey(), None):
+                self._remove_consumer_group(group_id)
+            case ConsumerGroupRecord(group_id, at, said):
+                group_of_consumers = self._registry.consumer_groups.get(group_id)
+                if group_of_consumers is None and said is not None:
+                    group_of_consumers = self._registry.new_consumer_group(group_id)
+                if group_of_consumers is not None:
+                    consumer_records.replay(group_of_consumers, at, said)
+
+    def _remove_consumer_group(self, group_id: str) -> None:
+        if self._registry.consumer_groups.pop(group_id, None) is not None and group_id in self._registry.offsets:
+            self._registry.group_or_new(group_id)
 
     def _remove(self, group_id: str) -> None:
         group = self._registry.groups.get(group_id)
@@ -174,6 +219,10 @@ class GroupCoordinator:
             group = registry.groups.get(group_id)
             if group is not None and group.recorded is not None:
                 yield group_key(group_id), group.recorded
+        for group_id in list(registry.consumer_groups):
+            group_of_consumers = registry.consumer_groups.get(group_id)
+            if group_of_consumers is not None:
+                yield from self._still(group_of_consumers)
         for group_id in registry.offsets.groups():
             for topic, partition in [(topic, partition) for topic, partition, _ in registry.offsets.of_group(group_id)]:
                 committed = registry.offsets.get(group_id, topic, partition)
@@ -182,11 +231,13 @@ class GroupCoordinator:
                     assert value is not None
                     yield key, value
 
-    @property
-    def durable_count(self) -> int:
-        """How many records a snapshot has."""
-        recorded = sum(group.recorded is not None for group in self._registry.groups.values())
-        return recorded + len(self._registry.offsets)
+    def _still(self, group: ConsumerGroup) -> Iterator[tuple[bytes, bytes]]:
+        """The records of `group`, as long as it is there."""
+        for key, value in consumer_records.all_records(group):
+            if self._registry.consumer_groups.get(group.group_id) is not group:
+                return
+            assert value is not None
+            yield key, value
 
     def state_of(self, group_id: str) -> GroupState:
         """Dead if there is no such group."""

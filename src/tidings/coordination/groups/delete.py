@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tidings.coordination.groups.consumer.group import ConsumerGroup, ConsumerGroupState
+from tidings.coordination.groups.consumer.records import group_tombstones
 from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.offsets import NO_EXPIRY, Committed
 from tidings.coordination.groups.records import group_key, offset_record
@@ -14,6 +16,8 @@ from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import NULL_UUID
 from tidings.wire.messages.delete_groups import DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse
 
+AnyGroup = Group | ConsumerGroup
+
 
 def delete_groups(
     registry: Registry, request: DeleteGroupsRequest, client: ClientInfo, now: Now, ticket: Ticket
@@ -23,8 +27,8 @@ def delete_groups(
     results = []
     for group_id in dict.fromkeys(request.groups_names):
         try:
-            group = registry.group(group_id)
-            if group.state is not GroupState.EMPTY:
+            group = registry.consumer_groups.get(group_id) or registry.group(group_id)
+            if group.state not in (GroupState.EMPTY, ConsumerGroupState.EMPTY):
                 raise ApiError(ErrorCode.NON_EMPTY_GROUP)
             outcome.records.extend(_tombstones(registry, group))
             code = ErrorCode.NONE
@@ -35,10 +39,14 @@ def delete_groups(
     return outcome
 
 
-def _tombstones(registry: Registry, group: Group) -> Iterator[Record]:
+def _tombstones(registry: Registry, group: AnyGroup) -> Iterator[Record]:
     for topic, partition, _ in registry.offsets.of_group(group.group_id):
         yield offset_record(group.group_id, topic, partition, None)
-    yield group_key(group.group_id), None
+    yield from _own_tombstones(group)
+
+
+def _own_tombstones(group: AnyGroup) -> list[Record]:
+    return [(group_key(group.group_id), None)] if isinstance(group, Group) else group_tombstones(group)
 
 
 def drop_topics(registry: Registry, names: frozenset[str]) -> Outcome:
@@ -66,10 +74,12 @@ def expire_offsets(registry: Registry, now: Now) -> Outcome:
     """Take back offsets whose retention is over, and groups of which nothing is left then (KIP-211).
 
     The retention counts from when the group lost its last member; for topics that a group with members no longer
-    reads, and for consumers that assign themselves their partitions, from the commit.
+    reads, for consumers that assign themselves their partitions, and for groups of the consumer protocol, from the
+    commit.
     """
     outcome = Outcome()
-    for group in list(registry.groups.values()):
+    groups: list[AnyGroup] = [*registry.groups.values(), *registry.consumer_groups.values()]
+    for group in groups:
         expired = [
             (topic, partition)
             for topic, partition, committed in registry.offsets.of_group(group.group_id)
@@ -78,14 +88,14 @@ def expire_offsets(registry: Registry, now: Now) -> Outcome:
         count = sum(1 for _ in registry.offsets.of_group(group.group_id))
         outcome.records.extend(offset_record(group.group_id, *where, None) for where in expired)
         if group.is_idle and len(expired) == count:
-            outcome.records.append((group_key(group.group_id), None))
+            outcome.records.extend(_own_tombstones(group))
     return outcome
 
 
-def _is_expired(registry: Registry, group: Group, topic: str, committed: Committed, wall_ms: int) -> bool:
+def _is_expired(registry: Registry, group: AnyGroup, topic: str, committed: Committed, wall_ms: int) -> bool:
     if group.is_subscribed_to(topic):
         return False
-    if group.protocol_type is None:
+    if isinstance(group, ConsumerGroup) or group.protocol_type is None:
         since_ms = committed.committed_wall_ms
     elif group.state is GroupState.EMPTY:
         known = group.state_since_wall_ms >= 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tidings.coordination.groups.group import Group
+from collections.abc import Iterator
+
+from tidings.coordination.groups.group import CONSUMER_PROTOCOL_TYPE, Group
 from tidings.coordination.groups.registry import Registry
 from tidings.coordination.groups.states import GroupState
 from tidings.coordination.outcome import ClientInfo, Now, Outcome, Ticket
@@ -16,6 +18,7 @@ from tidings.wire.messages.describe_groups import (
 from tidings.wire.messages.list_groups import ListedGroup, ListGroupsRequest, ListGroupsResponse
 
 CLASSIC = "classic"
+CONSUMER = "consumer"
 NOT_FOUND_IS_AN_ERROR_SINCE = 6
 OPERATIONS_NOT_ASKED = -0x80000000
 ALL_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11
@@ -29,18 +32,30 @@ def list_groups(
     states = {state.lower() for state in request.states_filter}
     types = {kind.lower() for kind in request.types_filter}
     groups = [
-        ListedGroup(
-            group_id=group.group_id,
-            protocol_type=group.protocol_type or "",
-            group_state=group.state,
-            group_type=CLASSIC,
-        )
-        for group in registry.groups.values()
-        if (not states or group.state.lower() in states) and (not types or CLASSIC in types)
+        listed
+        for listed in _listed(registry)
+        if (not states or listed.group_state.lower() in states) and (not types or listed.group_type in types)
     ]
     outcome = Outcome()
     outcome.reply(ticket, ListGroupsResponse(groups=groups))
     return outcome
+
+
+def _listed(registry: Registry) -> Iterator[ListedGroup]:
+    for classic in registry.groups.values():
+        yield ListedGroup(
+            group_id=classic.group_id,
+            protocol_type=classic.protocol_type or "",
+            group_state=classic.state,
+            group_type=CLASSIC,
+        )
+    for group in registry.consumer_groups.values():
+        yield ListedGroup(
+            group_id=group.group_id,
+            protocol_type=CONSUMER_PROTOCOL_TYPE,
+            group_state=group.state,
+            group_type=CONSUMER,
+        )
 
 
 def describe_groups(
@@ -51,7 +66,7 @@ def describe_groups(
     groups = []
     for group_id in request.groups:
         group = registry.groups.get(group_id)
-        described = _absent(group_id, client.api_version) if group is None else _described(group)
+        described = _absent(registry, group_id, client.api_version) if group is None else _described(group)
         described.authorized_operations = operations
         groups.append(described)
     outcome = Outcome()
@@ -59,14 +74,18 @@ def describe_groups(
     return outcome
 
 
-def _absent(group_id: str, api_version: int) -> DescribedGroup:
+def _absent(registry: Registry, group_id: str, api_version: int) -> DescribedGroup:
     if api_version < NOT_FOUND_IS_AN_ERROR_SINCE:
         return DescribedGroup(group_id=group_id, group_state=GroupState.DEAD)
     return DescribedGroup(
         group_id=group_id,
         group_state=GroupState.DEAD,
         error_code=ErrorCode.GROUP_ID_NOT_FOUND,
-        error_message=f"Group {group_id} not found.",
+        error_message=(
+            f"Group {group_id} is not a classic group."
+            if group_id in registry.consumer_groups
+            else f"Group {group_id} not found."
+        ),
     )
 
 

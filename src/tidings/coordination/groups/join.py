@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from tidings.coordination.groups import rebalance, replies
+from tidings.coordination.groups.consumer.records import group_tombstones
 from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.member import Member, Waiting, protocols_of
 from tidings.coordination.groups.records import group_record
 from tidings.coordination.groups.registry import Registry, check_group_id, session_key
 from tidings.coordination.groups.states import GroupState
-from tidings.coordination.outcome import ClientInfo, Now, Outcome, Ticket
+from tidings.coordination.outcome import ClientInfo, Now, Outcome, Record, Ticket
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.join_group import JoinGroupRequest
 
@@ -41,6 +42,7 @@ def join(registry: Registry, request: JoinGroupRequest, client: ClientInfo, now:
     try:
         _check(registry, request)
         candidate = _candidate(request, client, ticket)
+        outcome.records += _make_way(registry, request.group_id)
         if request.member_id:
             group = registry.groups.get(request.group_id)
             if group is None:
@@ -55,6 +57,16 @@ def join(registry: Registry, request: JoinGroupRequest, client: ClientInfo, now:
         member_id = "" if error.code is ErrorCode.GROUP_MAX_SIZE_REACHED else request.member_id
         outcome.reply(ticket, replies.not_joined(error.code, member_id, client.api_version))
     return outcome
+
+
+def _make_way(registry: Registry, group_id: str) -> list[Record]:
+    """A group of the consumer protocol that nobody is in becomes a classic one. Raises ApiError if somebody is."""
+    group = registry.consumer_groups.get(group_id)
+    if group is None:
+        return []
+    if group.members:
+        raise ApiError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
+    return group_tombstones(group)
 
 
 def _check(registry: Registry, request: JoinGroupRequest) -> None:

@@ -1,5 +1,5 @@
 """OffsetCommit: keep how far the group has come. Later versions carry more (v6 leader epochs, v7 static members), v10
-names topics by their ids.
+names topics by their ids. From v9 on the generation may be the epoch of a member of the consumer protocol (KIP-848).
 
 A consumer that assigns itself its partitions sends no member and generation -1: accepted while the group has no
 members. Requests up to v4 may set a retention of their own.
@@ -7,6 +7,7 @@ members. Requests up to v4 may set a retention of their own.
 
 from __future__ import annotations
 
+from tidings.coordination.groups.consumer.fencing import CommitFence, commit_fence
 from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.offsets import NO_EXPIRY, Committed
 from tidings.coordination.groups.records import offset_record
@@ -33,7 +34,7 @@ def commit_offsets(
     registry: Registry, request: OffsetCommitRequest, client: ClientInfo, now: Now, ticket: Ticket
 ) -> Outcome:
     outcome = Outcome()
-    code = _group_error(registry, request, client, now)
+    code, fence = _group_error(registry, request, client, now)
     expires_wall_ms = NO_EXPIRY
     if request.retention_time_ms != DEFAULT_RETENTION:
         expires_wall_ms = now.wall_ms + request.retention_time_ms
@@ -44,6 +45,8 @@ def commit_offsets(
         answers = []
         for partition in topic.partitions:
             wrong = _partition_error(registry, name, partition, count) or code
+            if fence is not None and not wrong:
+                wrong = fence.error(topic_id, partition.partition_index)
             if wrong is ErrorCode.NONE and name is not None:
                 committed = Committed(
                     partition.committed_offset,
@@ -79,10 +82,19 @@ def _partition_error(
     return ErrorCode.NONE
 
 
-def _group_error(registry: Registry, request: OffsetCommitRequest, client: ClientInfo, now: Now) -> ErrorCode:
-    """What forbids this commit altogether. One that is allowed keeps its member's session alive."""
+def _group_error(
+    registry: Registry, request: OffsetCommitRequest, client: ClientInfo, now: Now
+) -> tuple[ErrorCode, CommitFence | None]:
+    """What forbids this commit altogether, and what may forbid single partitions of it.
+
+    One that is allowed keeps its member's session alive, if that is of the classic protocol.
+    """
     try:
         check_group_id_length(request.group_id)
+        of_consumers = registry.consumer_groups.get(request.group_id)
+        if of_consumers is not None:
+            epoch = request.generation_id_or_member_epoch
+            return ErrorCode.NONE, commit_fence(of_consumers, request.member_id, epoch, client.api_version)
         group = registry.groups.get(request.group_id)
         if group is not None:
             _check_member(registry, group, request, now)
@@ -90,8 +102,8 @@ def _group_error(registry: Registry, request: OffsetCommitRequest, client: Clien
             known = client.api_version >= GROUP_ID_NOT_FOUND_SINCE
             raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND if known else ErrorCode.ILLEGAL_GENERATION)
     except ApiError as error:
-        return error.code
-    return ErrorCode.NONE
+        return error.code, None
+    return ErrorCode.NONE, None
 
 
 def _check_member(registry: Registry, group: Group, request: OffsetCommitRequest, now: Now) -> None:

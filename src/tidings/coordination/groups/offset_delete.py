@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tidings.coordination.groups.consumer.group import ConsumerGroup
 from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.records import offset_record
 from tidings.coordination.groups.registry import Registry
@@ -21,8 +22,8 @@ def delete_offsets(
 ) -> Outcome:
     outcome = Outcome()
     try:
-        group = registry.group(request.group_id)
-        if group.state is not GroupState.EMPTY and not group.is_of_consumers:
+        group = registry.consumer_groups.get(request.group_id) or registry.group(request.group_id)
+        if isinstance(group, Group) and group.state is not GroupState.EMPTY and not group.is_of_consumers:
             raise ApiError(ErrorCode.NON_EMPTY_GROUP)  # what its members read, only they know
     except ApiError as error:
         outcome.reply(ticket, OffsetDeleteResponse(error_code=error.code))
@@ -45,7 +46,9 @@ def delete_offsets(
     return outcome
 
 
-def _delete(registry: Registry, group: Group, topic: str, partition: int, outcome: Outcome) -> ErrorCode:
+def _delete(
+    registry: Registry, group: Group | ConsumerGroup, topic: str, partition: int, outcome: Outcome
+) -> ErrorCode:
     if not 0 <= partition < registry.topics.partition_count(topic):
         return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     if group.is_subscribed_to(topic):

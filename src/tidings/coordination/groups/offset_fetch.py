@@ -1,17 +1,19 @@
 """OffsetFetch: how far groups have come. A group or partition nothing is known of answers offset -1, without an error.
 
 v2 all topics, if none are named. v5 leader epochs. v7 require_stable (only committed transactions; here every offset
-that can be seen is stable). v8 several groups in one request. v10 topics by their ids.
+that can be seen is stable). v8 several groups in one request. v9 the epoch of a member of the consumer
+protocol, which has to be right. v10 topics by their ids.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tidings.coordination.groups.consumer.fencing import check_fetch
 from tidings.coordination.groups.offsets import NOTHING, Committed
 from tidings.coordination.groups.registry import Registry
 from tidings.coordination.outcome import ClientInfo, Now, Outcome, Ticket
-from tidings.wire.error_codes import ErrorCode
+from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import NULL_UUID
 from tidings.wire.messages.offset_fetch import (
     OffsetFetchRequest,
@@ -65,6 +67,12 @@ def _topics_of_one_group(registry: Registry, request: OffsetFetchRequest) -> lis
 
 
 def _group(registry: Registry, group: OffsetFetchRequestGroup, by_id: bool) -> OffsetFetchResponseGroup:
+    of_consumers = registry.consumer_groups.get(group.group_id)
+    if of_consumers is not None:
+        try:
+            check_fetch(of_consumers, group.member_id, group.member_epoch)
+        except ApiError as error:
+            return OffsetFetchResponseGroup(group_id=group.group_id, error_code=error.code)
     if group.topics is None:
         topics = [
             _topic(registry, group.group_id, name, registry.topics.topic_id(name), list(partitions))

@@ -1,7 +1,8 @@
 """The records of `__consumer_offsets`, in Kafka's own format: what a coordinator's state is made of.
 
 A key begins with two bytes that say its kind: 0 and 1 a committed offset, 2 the metadata of a group. A value begins
-with two bytes for its version; we write those that Kafka 4 writes, and read all.
+with two bytes for its version; we write those that Kafka 4 writes, and read all. Those of the consumer protocol are in
+`consumer.records`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple, TypeVar
 
+from tidings.coordination.groups.consumer.records import KEYS as CONSUMER_KINDS
+from tidings.coordination.groups.consumer.records import read_consumer_record
 from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.member import Member
 from tidings.coordination.groups.offsets import NO_EPOCH, NO_EXPIRY, Committed
@@ -46,6 +49,14 @@ class OffsetRecord(NamedTuple):
 class GroupRecord(NamedTuple):
     group_id: str
     metadata: GroupMetadataValue | None
+
+
+class ConsumerGroupRecord(NamedTuple):
+    """A record of a group of the consumer protocol: `said` of what is `at`, or no more."""
+
+    group_id: str
+    at: Message
+    said: Message | None
 
 
 def offset_record(group_id: str, topic: str, partition: int, committed: Committed | None) -> Record:
@@ -95,7 +106,7 @@ def _member(group: Group, member: Member, assignments: dict[str, bytes]) -> Memb
     )
 
 
-def read_record(key: bytes, value: bytes | None) -> OffsetRecord | GroupRecord:
+def read_record(key: bytes, value: bytes | None) -> OffsetRecord | GroupRecord | ConsumerGroupRecord:
     """What a record says. Raises DiskError for one that this version of Tidings does not know.
 
     To skip it would be to lose it when the log is next rewritten.
@@ -108,6 +119,8 @@ def read_record(key: bytes, value: bytes | None) -> OffsetRecord | GroupRecord:
         if kind == GROUP_KEY_KIND:
             group, _ = decode(GroupMetadataKey, 0, key, _PREFIX.size)
             return GroupRecord(group.group, None if value is None else _unpack(GroupMetadataValue, value))
+        if kind in CONSUMER_KINDS:
+            return ConsumerGroupRecord(*read_consumer_record(kind, key, value))
     except (MalformedError, struct.error) as error:
         raise DiskError(f"a record of the group coordinator cannot be read: {error}") from error
     raise DiskError(f"the group coordinator's log has a record of kind {kind}: a newer version of Tidings wrote it")

@@ -9,6 +9,8 @@ from tidings.coordination.groups import offset_fetch, replies
 from tidings.coordination.groups.offsets import NO_OFFSET
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.message import Message
+from tidings.wire.messages import consumer_group_describe
+from tidings.wire.messages.consumer_group_describe import ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse
 from tidings.wire.messages.delete_groups import DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse
 from tidings.wire.messages.describe_groups import DescribedGroup, DescribeGroupsRequest, DescribeGroupsResponse
 from tidings.wire.messages.join_group import JoinGroupRequest
@@ -89,6 +91,12 @@ def _describe(request: DescribeGroupsRequest, code: ErrorCode, api_version: int)
     )
 
 
+def _describe_consumers(request: ConsumerGroupDescribeRequest, code: ErrorCode, api_version: int) -> Message:
+    return ConsumerGroupDescribeResponse(
+        groups=[consumer_group_describe.DescribedGroup(group_id=g, error_code=code) for g in request.group_ids]
+    )
+
+
 def _delete(request: DeleteGroupsRequest, code: ErrorCode, api_version: int) -> Message:
     return DeleteGroupsResponse(
         results=[DeletableGroupResult(group_id=group_id, error_code=code) for group_id in request.groups_names]
@@ -102,4 +110,5 @@ _SPECIAL: dict[type[Message], Refusal] = {
     OffsetFetchRequest: _fetch,
     DescribeGroupsRequest: _describe,
     DeleteGroupsRequest: _delete,
+    ConsumerGroupDescribeRequest: _describe_consumers,
 }

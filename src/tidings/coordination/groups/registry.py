@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tidings.coordination.groups.config import GroupConfig
+from tidings.coordination.groups.consumer.group import ConsumerGroup
 from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.member import Member
 from tidings.coordination.groups.offsets import Offsets
@@ -19,6 +20,8 @@ SESSION = "session"
 JOIN = "join"
 SYNC = "sync"
 RETENTION = "retention"
+CONSUMER_SESSION = "consumer-session"
+CONSUMER_REBALANCE = "consumer-rebalance"
 
 
 class Registry:
@@ -27,6 +30,9 @@ class Registry:
         self.new_id = new_id
         self.topics = topics
         self.groups: dict[str, Group] = {}
+        """Those of the classic protocol, and those of which only offsets are known."""
+        self.consumer_groups: dict[str, ConsumerGroup] = {}
+        """Those of the consumer protocol (KIP-848). An id is in one of the two at most."""
         self.offsets = Offsets()
         self.timers = Timers()
 
@@ -41,6 +47,12 @@ class Registry:
         group = self.groups.get(group_id)
         if group is None:
             group = self.groups[group_id] = Group(group_id)
+        return group
+
+    def new_consumer_group(self, group_id: str) -> ConsumerGroup:
+        """In the place of a group of which there is nothing but offsets, if there is one."""
+        self.groups.pop(group_id, None)
+        group = self.consumer_groups[group_id] = ConsumerGroup(group_id)
         return group
 
     def forget_if_nothing(self, group: Group) -> None:

@@ -1,0 +1,63 @@
+"""What a group reads: names and regular expressions, as topics that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from hashlib import blake2b
+
+from tidings.coordination.groups.consumer.group import ResolvedRegex
+from tidings.coordination.groups.consumer.member import ConsumerMember
+from tidings.coordination.groups.consumer.regex import TopicRegex
+from tidings.coordination.groups.consumer.regex_syntax import RegexError
+from tidings.coordination.topics import TopicDirectory
+from tidings.wire.error_codes import ApiError, ErrorCode
+
+Regexes = dict[str, ResolvedRegex]
+
+
+def resolve(regex: str, topics: TopicDirectory, wall_ms: int) -> ResolvedRegex:
+    """Raises ApiError INVALID_REGULAR_EXPRESSION."""
+    try:
+        return ResolvedRegex(TopicRegex(regex).matching(topics.names()), topics.revision, wall_ms)
+    except RegexError as error:
+        message = f"SubscribedTopicRegex `{regex}` is not a valid regular expression: {error}."
+        raise ApiError(ErrorCode.INVALID_REGULAR_EXPRESSION, message) from None
+
+
+def resolve_all(members: Iterable[ConsumerMember], known: Regexes, topics: TopicDirectory, wall_ms: int) -> Regexes:
+    """What each expression of the members stands for now. One that stands for the same as before is the same object.
+
+    Raises ApiError INVALID_REGULAR_EXPRESSION for one that is not in `known`.
+    """
+    found: Regexes = {}
+    for regex in dict.fromkeys(member.topic_regex for member in members if member.topic_regex):
+        before = known.get(regex)
+        try:
+            now = resolve(regex, topics, wall_ms)
+        except ApiError:
+            if before is None:
+                raise
+            now = before  # it was good once, and has become too costly
+        found[regex] = before if before is not None and before.topics == now.topics else now
+    return found
+
+
+def subscribed_names(member: ConsumerMember, regexes: Regexes) -> frozenset[str]:
+    if not member.topic_regex or member.topic_regex not in regexes:
+        return member.topic_names
+    return member.topic_names | regexes[member.topic_regex].topics
+
+
+def metadata_hash(names: Collection[str], topics: TopicDirectory) -> int:
+    """Changes when one of the topics is created, grows or is deleted; 0 while there is none.
+
+    Kafka computes another number. It is compared with nothing but itself, so a group that moves is assigned once more.
+    """
+    digest = blake2b(digest_size=8)
+    exists = False
+    for name in sorted(names):
+        count = topics.partition_count(name)
+        if count:
+            exists = True
+            digest.update(topics.topic_id(name) + f"{count}:{name}\n".encode())
+    return int.from_bytes(digest.digest(), "big", signed=True) if exists else 0

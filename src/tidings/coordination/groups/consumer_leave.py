@@ -1,0 +1,66 @@
+"""How members go: by themselves, for a while (static ones), or because they were not heard of in time."""
+
+from __future__ import annotations
+
+from tidings.coordination.groups.consumer.group import ConsumerGroup
+from tidings.coordination.groups.consumer.member import STATIC_LEAVE_EPOCH, ConsumerMember, MemberState
+from tidings.coordination.groups.consumer.records import (
+    assignment_record,
+    epoch_record,
+    member_tombstones,
+    regex_tombstone,
+)
+from tidings.coordination.groups.consumer.topics import metadata_hash, subscribed_names
+from tidings.coordination.groups.consumer_timeouts import expect_heartbeat, expect_revocation, forget_revocation
+from tidings.coordination.groups.registry import Registry
+from tidings.coordination.outcome import Now, Record
+from tidings.wire.error_codes import ApiError, ErrorCode
+from tidings.wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
+
+
+def leave(registry: Registry, request: ConsumerGroupHeartbeatRequest, now: Now) -> list[Record]:
+    """Raises ApiError if it is no member."""
+    group = registry.consumer_groups.get(request.group_id)
+    if group is None:
+        raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"Consumer group {request.group_id} not found.")
+    member = group.member(request.member_id, request.instance_id)
+    if request.member_epoch != STATIC_LEAVE_EPOCH:
+        return removed(registry, group, member)
+    forget_revocation(registry, group.group_id, member.member_id)
+    away = member.at_epoch(STATIC_LEAVE_EPOCH, MemberState.STABLE, member.assigned)
+    return [assignment_record(group.group_id, away)]
+
+
+def removed(registry: Registry, group: ConsumerGroup, member: ConsumerMember) -> list[Record]:
+    """Take `member` out. What it had is shared out at the next heartbeat of another: the group's epoch rises.
+
+    Its deadlines stay: should the records fail to be written, it is tried again, and else they find nobody.
+    """
+    others = [other for other in group.members.values() if other.member_id != member.member_id]
+    records = member_tombstones(group.group_id, member.member_id)
+    if member.topic_regex and all(other.topic_regex != member.topic_regex for other in others):
+        records.append(regex_tombstone(group.group_id, member.topic_regex))
+    names = frozenset[str]().union(*(subscribed_names(other, group.regexes) for other in others))
+    digest = metadata_hash(names, registry.topics)
+    records.append(epoch_record(group.group_id, group.epoch + 1, digest))
+    return records
+
+
+def session_is_over(registry: Registry, group_id: str, member_id: str, now: Now) -> list[Record]:
+    """No heartbeat has come for too long."""
+    group = registry.consumer_groups.get(group_id)
+    member = group.members.get(member_id) if group is not None else None
+    if group is None or member is None:
+        return []
+    expect_heartbeat(registry, group_id, member_id, now.monotonic_ms)
+    return removed(registry, group, member)
+
+
+def revocation_is_late(registry: Registry, group_id: str, member_id: str, now: Now) -> list[Record]:
+    """It was to give up partitions that others wait for, and did not say that it has."""
+    group = registry.consumer_groups.get(group_id)
+    member = group.members.get(member_id) if group is not None else None
+    if group is None or member is None or member.state is not MemberState.UNREVOKED_PARTITIONS:
+        return []
+    expect_revocation(registry, group_id, member, now.monotonic_ms)
+    return removed(registry, group, member)
