@@ -12,6 +12,7 @@ from tidings.wire.codec import decode, encode_bytes
 from tidings.wire.message import Message
 
 STORED_RECORDS = {
+    "ClientQuotaRecord",
     "ConfigRecord",
     "ConsumerGroupCurrentMemberAssignmentKey",
     "ConsumerGroupCurrentMemberAssignmentValue",

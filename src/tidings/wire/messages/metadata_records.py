@@ -1,8 +1,8 @@
-"""What the catalog writes to `__cluster_metadata`: topics, partitions, settings, in Kafka's own format."""
+"""What the catalog writes to `__cluster_metadata`: topics, partitions, settings, quotas, in Kafka's own format."""
 
 from __future__ import annotations
 
-from tidings.wire.message import INT8, INT32, INT64, STRING, UUID, Array, Message, field
+from tidings.wire.message import BOOLEAN, FLOAT64, INT8, INT32, INT64, STRING, UUID, Array, Message, Struct, field
 
 
 class TopicRecord(Message, versions=(0, 0), flexible_since=0, api_key=2):
@@ -41,3 +41,15 @@ class ProducerIdsRecord(Message, versions=(0, 0), flexible_since=0, api_key=15):
     broker_id: int = field(INT32)
     broker_epoch: int = field(INT64, default=-1)
     next_producer_id: int = field(INT64)
+
+
+class EntityData(Struct):
+    entity_type: str = field(STRING)
+    entity_name: str | None = field(STRING, nullable_since=0)
+
+
+class ClientQuotaRecord(Message, versions=(0, 0), flexible_since=0, api_key=14):
+    entity: list[EntityData] = field(Array(EntityData))
+    key: str = field(STRING)
+    value: float = field(FLOAT64)
+    remove: bool = field(BOOLEAN)
