@@ -25,7 +25,16 @@ class LogConfig:
     timestamp_before_ms_max: int = (1 << 63) - 1  # message.timestamp.before.max.ms
     timestamp_after_ms_max: int = 3600 * 1000  # message.timestamp.after.max.ms
     recovery_bytes: int = 32 << 20  # ours: about what is verified after a crash, at most
+    dirty_ratio_min: float = 0.5  # min.cleanable.dirty.ratio
+    compaction_lag_ms_min: int = 0  # min.compaction.lag.ms
+    compaction_lag_ms_max: int = (1 << 63) - 1  # max.compaction.lag.ms
+    delete_retention_ms: int = 24 * 3600 * 1000  # delete.retention.ms: how long compaction keeps tombstones
     producer_expiration_ms: int = 24 * 3600 * 1000  # producer.id.expiration.ms (a broker's setting)
+
+    @property
+    def segment_age_ms_max(self) -> int:
+        """When a segment is closed. What is to be compacted must not be written to any more."""
+        return min(self.segment_ms, self.compaction_lag_ms_max) if self.compacts else self.segment_ms
 
     @classmethod
     def from_topic(cls, configs: Mapping[str, str]) -> LogConfig:
@@ -37,6 +46,8 @@ class LogConfig:
                 settings["compacts"] = "compact" in value.split(",")
             elif name == "message.timestamp.type":
                 settings["append_time"] = value == "LogAppendTime"
+            elif name == "min.cleanable.dirty.ratio":
+                settings["dirty_ratio_min"] = float(value)
             elif name in _NUMBERS:
                 settings[_NUMBERS[name]] = int(value)
         return cls(**settings)
@@ -49,6 +60,9 @@ _NUMBERS = {
     "retention.bytes": "retention_bytes",
     "index.interval.bytes": "index_interval_bytes",
     "max.message.bytes": "message_bytes_max",
+    "min.compaction.lag.ms": "compaction_lag_ms_min",
+    "max.compaction.lag.ms": "compaction_lag_ms_max",
+    "delete.retention.ms": "delete_retention_ms",
     "message.timestamp.before.max.ms": "timestamp_before_ms_max",
     "message.timestamp.after.max.ms": "timestamp_after_ms_max",
 }

@@ -42,6 +42,10 @@ class File(Protocol):
 
     def truncate(self, size: int) -> None: ...
 
+    def rename(self, path: str) -> None:
+        """Have another name, taking the place of a file that has it; whoever has that one open still reads it."""
+        ...
+
     def sync(self) -> None:
         """Return once everything appended before the call is on the disk.
 
@@ -311,6 +315,11 @@ class DiskFile:
             except OSError as error:
                 raise disk_error("cut", self.path, error) from error
             self.size = size
+
+    def rename(self, path: str) -> None:
+        with self._lock:
+            self._files.rename(self.path, path)
+            self.path = path
 
     def sync(self) -> None:
         with self._lock:

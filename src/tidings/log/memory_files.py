@@ -210,6 +210,12 @@ class MemoryFile:
             self._node.truncate(size)
             self.size = size
 
+    def rename(self, path: str) -> None:
+        with self._files._guard:
+            self._must_live()
+            self._files.rename(self.path, path)
+            self.path = path
+
     def sync(self) -> None:
         self._must_live()
         try:

@@ -5,7 +5,10 @@
     partition.sync()
     partition.read(appended.base_offset, 1 << 20)
 
-All methods are called by one thread, except `sync`, which may run in another at the same time.
+Any thread may call any method. What readers and writers see changes under `_lock`, which is held for as long as it
+takes to write or read what one client sent or asked for. What waits for the disk or goes through many files holds one
+of two other locks, so that nobody else has to wait: `_syncing` (one sync at a time), `_tidying` (one at a time removes
+or replaces segments: retention, deletion, compaction). Locks are taken in the order `_tidying`, `_syncing`, `_lock`.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from tidings.errors import DiskError
+from tidings.log.cleaner_checkpoint import CleanerCheckpoint
+from tidings.log.compaction import KEYS_MAX, Compacted, Compaction, Pause, Round, Stopped, due_round
 from tidings.log.config import LogConfig
 from tidings.log.epochs import EpochEnd
 from tidings.log.files import Files, parent, remove_tree
@@ -59,10 +64,10 @@ class Partition:
     """
 
     __slots__ = (
-        "_epochs", "_files", "_finished_offset", "_fsync", "_lock", "_names_made", "_names_synced",
-        "_producers", "_recorded_position", "_segments", "_shown", "_side_files", "_synced_offset", "_syncing",
-        "_unsealed", "config", "end_offset", "high_watermark", "leader_epoch", "log_start_offset", "offline_reason",
-        "path",
+        "_cleaned", "_epochs", "_files", "_finished_offset", "_fsync", "_is_closing", "_lock", "_names_made",
+        "_names_synced", "_producers", "_recorded_position", "_segments", "_shown", "_side_files", "_synced_offset",
+        "_syncing", "_tidying", "_unsealed", "config", "end_offset", "high_watermark", "leader_epoch",
+        "log_start_offset", "offline_reason", "path",
     )  # fmt: skip
 
     @classmethod
@@ -109,14 +114,17 @@ class Partition:
         self._producers = found.producers
         self._epochs = found.epochs
         self._side_files = SideFiles(files, path, found.checkpoint)
+        self._cleaned = found.cleaned
         self._recorded_position = 0  # in the last segment: recovery begins there
         self._synced_offset = found.end_offset
         self._names_made = 0  # of folder and segments, since opened
         self._names_synced = 0  # of those, how many are on the disk
         self._finished_offset = -1 if found.verified else found.end_offset  # the folder tells all up to there
         self._shown = self._segments.mark(self.end_offset)
-        self._lock = threading.Lock()  # guards what an append changes; held for microseconds
-        self._syncing = threading.Lock()  # one sync at a time; held for as long as the disk takes
+        self._lock = threading.Lock()
+        self._syncing = threading.Lock()
+        self._tidying = threading.Lock()
+        self._is_closing = False
 
     @property
     def last_stable_offset(self) -> int:
@@ -218,24 +226,28 @@ class Partition:
 
     def roll_if_due(self, now_ms: int) -> None:
         """Begin a new segment if the last one is as old as the topic allows. Raises DiskError; nothing is lost then."""
-        with self._lock:
-            if self.offline_reason is None and self._segments and self._is_due(self._segments.last, now_ms):
-                self._roll()
+        if self.offline_reason is None and self._segments and self._is_due(self._segments.last, now_ms):
+            self.sync()  # what is left to sync under the lock is then next to nothing
+            with self._lock:
+                if self._is_due(self._segments.last, now_ms):
+                    self._roll()
 
     def close(self, clean: bool = True) -> None:
         """Give back what is open. With `clean`, what was appended is synced, and the next `open` need not verify.
 
         Raises DiskError, with everything given back, if that could not be done.
         """
-        try:
-            if clean and self.offline_reason is None:
-                self.sync()
-                with self._syncing:
-                    self._finish()
-        finally:
-            with self._syncing, self._lock:
-                self.offline_reason = self.offline_reason or "closed"
-                self._segments.close()
+        self._is_closing = True  # a compaction stops where it is
+        with self._tidying:
+            try:
+                if clean and self.offline_reason is None:
+                    self.sync()
+                    with self._syncing:
+                        self._finish()
+            finally:
+                with self._syncing, self._lock:
+                    self.offline_reason = self.offline_reason or "closed"
+                    self._segments.close()
 
     def delete(self, unique_id: str) -> None:
         """Remove the partition. Once its folder is renamed, a crash cannot bring it back. Raises DiskError."""
@@ -257,23 +269,26 @@ class Partition:
 
         Raises ApiError OFFSET_OUT_OF_RANGE for an offset that is not in the log, DiskError for a damaged batch.
         """
-        shown = self._shown
-        if not self.log_start_offset <= offset <= self.end_offset:
-            raise ApiError(
-                ErrorCode.OFFSET_OUT_OF_RANGE,
-                f"offset {offset} is not within {self.log_start_offset} to {self.end_offset}",
-            )
-        if up_to is None:
-            up_to = shown.offset
-        return self._segments.read(offset, bytes_max, up_to, shown, at_least_one)
+        with self._lock:
+            shown = self._shown
+            if not self.log_start_offset <= offset <= self.end_offset:
+                raise ApiError(
+                    ErrorCode.OFFSET_OUT_OF_RANGE,
+                    f"offset {offset} is not within {self.log_start_offset} to {self.end_offset}",
+                )
+            if up_to is None:
+                up_to = shown.offset
+            return self._segments.read(offset, bytes_max, up_to, shown, at_least_one)
 
     def offset_for_time(self, timestamp_ms: int) -> TimedOffset | None:
         """The first offset shown whose timestamp is at or after `timestamp_ms`. Raises DiskError."""
-        return first_at(self._segments.as_sequence(), timestamp_ms, self.log_start_offset, self._shown_end)
+        with self._lock:
+            return first_at(self._segments.as_sequence(), timestamp_ms, self.log_start_offset, self._shown_end)
 
     def offset_of_max_timestamp(self) -> TimedOffset | None:
         """The first offset shown that has the greatest timestamp (KIP-734). Raises DiskError."""
-        return latest(self._segments.as_sequence(), self.log_start_offset, self._shown_end)
+        with self._lock:
+            return latest(self._segments.as_sequence(), self.log_start_offset, self._shown_end)
 
     def epoch_end(self, leader_epoch: int) -> EpochEnd:
         """Where the last epoch not after `leader_epoch` ended, for OffsetForLeaderEpoch (KIP-320)."""
@@ -284,26 +299,59 @@ class Partition:
     def delete_before(self, offset: int) -> int:
         """Serve nothing before `offset` any more (-1: the high watermark); returns the new log_start_offset.
 
-        Durable when it returns. Raises ApiError OFFSET_OUT_OF_RANGE, DiskError.
+        Durable when it returns; files that compaction is busy with are left to `retain`. It waits for the disk. Raises
+        ApiError OFFSET_OUT_OF_RANGE, DiskError.
         """
         if offset == -1:
             offset = self.high_watermark
         if not 0 <= offset <= self.high_watermark:
             raise ApiError(ErrorCode.OFFSET_OUT_OF_RANGE, f"offset {offset} is not within 0 to {self.high_watermark}")
-        self._begin_at(offset)
+        if self._tidying.acquire(blocking=False):
+            try:
+                self._begin_at(offset)
+            finally:
+                self._tidying.release()
+        else:
+            self._move_start(offset)
         return self.log_start_offset
 
     def retain(self, now_ms: int) -> None:
         """Remove what the topic's retention no longer keeps; forget producers long unseen. Raises DiskError."""
-        self._producers.expire(now_ms - self.config.producer_expiration_ms)
-        segments = self._segments.as_sequence()
+        with self._lock:
+            self._producers.expire(now_ms - self.config.producer_expiration_ms)
+        if self._tidying.acquire(blocking=False):
+            try:
+                self._begin_at(self._retained_from(now_ms))
+            finally:
+                self._tidying.release()
+
+    def _retained_from(self, now_ms: int) -> int:
+        segments = list(self._segments)
         count = expired_segments(segments, self.config, now_ms, self.high_watermark)
-        if count and self.offline_reason is None:
-            end_offset = segments[count - 1].end_offset
-            if count == len(segments):
-                with self._lock:
-                    self._roll()
-            self._begin_at(end_offset)
+        if count == 0 or self.offline_reason is not None:
+            return self.log_start_offset
+        end_offset = segments[count - 1].end_offset
+        if count == len(segments):
+            with self._lock:
+                if end_offset != self.end_offset:
+                    return segments[-1].base_offset  # it has grown: it is not that old
+                self._roll()
+        return end_offset
+
+    def compact(self, now_ms: int, *, pause: Pause = lambda bytes: None, keys_max: int = KEYS_MAX) -> Compacted | None:
+        """Do a round of compaction if one is due, and say what it did; see `compaction`.
+
+        `pause` is told of every batch gone through. Readers and writers go on meanwhile. Raises DiskError.
+        """
+        if not self.config.compacts or not self._tidying.acquire(blocking=False):
+            return None
+        try:
+            round = due_round(*self._replaceable(), self.config, now_ms)
+            return self._compact(round, now_ms, pause, keys_max) if round else None
+        except Stopped:
+            return None
+        finally:
+            self._tidying.release()
 
     # Within.
 
@@ -339,7 +387,7 @@ class Partition:
         return segment
 
     def _is_due(self, segment: Segment, now_ms: int) -> bool:
-        return segment.size_bytes > 0 and now_ms - segment.first_append_ms >= self.config.segment_ms
+        return segment.size_bytes > 0 and now_ms - segment.first_append_ms >= self.config.segment_age_ms_max
 
     def _add_segment(self) -> None:
         segment = Segment.create(self._files, self.path, self.end_offset, self.config.index_interval_bytes)
@@ -426,26 +474,67 @@ class Partition:
         with suppress(DiskError):  # it stays offline in any case; opening it anew decides what is valid
             self._segments.cut(shown)
 
+    def _replaceable(self) -> tuple[list[Segment], int, dict[int, int]]:
+        """What compaction may look at: segments, where what is not clean begins, what producers sent last."""
+        with self._lock:
+            unsealed = self._unsealed[0][0].base_offset if self._unsealed else self.end_offset
+            closed = self._segments.ending_before(min(self.last_stable_offset, unsealed))
+            dirty_from = max(self._cleaned.clean_to, self.log_start_offset)
+            return closed, dirty_from, self._producers.last_offsets()
+
+    def _compact(self, round: Round, now_ms: int, pause: Pause, keys_max: int) -> Compacted:
+        def paused(bytes: int) -> None:
+            if self._is_closing or self.offline_reason is not None:
+                raise Stopped
+            pause(bytes)
+
+        compaction = Compaction(self._files, self.path, self.config, round, now_ms, paused, keys_max)
+        compaction.map_keys()
+        self._note_cleaned(CleanerCheckpoint(self._cleaned.clean_to, round.end_offset, swapping=True))
+        for old, new in compaction.write():
+            self._replace(old, new)
+        self._note_cleaned(CleanerCheckpoint(compaction.done.clean_to, round.end_offset))
+        return compaction.done
+
+    def _note_cleaned(self, cleaned: CleanerCheckpoint) -> None:
+        cleaned = cleaned._replace(gaps_to=max(cleaned.gaps_to, self._cleaned.gaps_to))
+        cleaned.write(self._files, self.path)
+        self._cleaned = cleaned
+
+    def _replace(self, old: list[Segment], new: Segment) -> None:
+        """Let `new`, which is on the disk, take the place of `old`. Raises DiskError."""
+        indexes = new.encode_indexes()
+        old[0].file.pread(0, 1)  # it is open then, and renaming over it need not wait for its blocks to be freed
+        with self._lock:
+            new.take_place()
+            self._segments.replace(old, new)
+            if self._shown.segment in old:
+                self._shown = Mark(self._shown.offset, new, new.size_bytes)
+        old[0].file.close()
+        new.write_indexes(indexes)
+        self._files.sync_dir(self.path)
+        for segment in old[1:]:
+            segment.remove()
+
+    def _move_start(self, offset: int) -> None:
+        """Serve nothing before `offset`: first on the disk, then here."""
+        start = self._side_files.begin_at(offset)
+        with self._lock:
+            self.log_start_offset = max(self.log_start_offset, start)
+            self._epochs.truncate_start(self.log_start_offset)
+
     def _begin_at(self, offset: int) -> None:
-        """Move the beginning, first on the disk, then here; then remove the segments before it."""
-        if not self._syncing.acquire(blocking=False):
-            # A sync may be busy with what is to be removed: that is left to the next call.
-            self.log_start_offset = self._side_files.begin_at(offset)
-            return
-        try:
-            offset = max(offset, self.log_start_offset)
-            doomed = self._segments.ending_before(offset)
+        """The same, and remove the segments before it."""
+        with self._syncing:
+            doomed = self._segments.ending_before(max(offset, self.log_start_offset))
             for segment, producers in reversed(self._unsealed):
                 if segment in doomed:
                     self._side_files.keep_producers(segment.end_offset, producers)
                     break
             self._sync_names()
-            self.log_start_offset = self._side_files.begin_at(offset)
+            self._move_start(offset)
             with self._lock:
                 self._segments.forget(doomed)
                 self._unsealed = [entry for entry in self._unsealed if entry[0] not in doomed]
-                self._epochs.truncate_start(self.log_start_offset)
-            for segment in doomed:
-                segment.remove()
-        finally:
-            self._syncing.release()
+        for segment in doomed:
+            segment.remove()

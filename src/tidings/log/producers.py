@@ -69,6 +69,14 @@ class Producers:
     def items(self) -> Iterator[tuple[int, Producer]]:
         return iter(self._by_id.items())
 
+    def last_offsets(self) -> dict[int, int]:
+        """Of each producer, where the last record went that it sent."""
+        return {
+            producer_id: producer.batches[-1].last_offset
+            for producer_id, producer in self._by_id.items()
+            if producer.batches
+        }
+
     def check(self, header: BatchHeader) -> ProducerBatch | None:
         """None if the batch is its producer's next; what was appended if it is a repetition.
 

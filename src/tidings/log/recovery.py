@@ -16,11 +16,12 @@ from itertools import pairwise
 
 from tidings.errors import DiskError
 from tidings.log.checkpoint import Checkpoint
+from tidings.log.cleaner_checkpoint import CleanerCheckpoint
 from tidings.log.config import LogConfig
 from tidings.log.epochs import Epochs
 from tidings.log.files import TEMPORARY, File, Files, parent
 from tidings.log.producers import Producers
-from tidings.log.segment import INDEX, LOG, SNAPSHOT, TIME_INDEX, Segment, file_name, headers
+from tidings.log.segment import CLEANED, INDEX, LOG, SNAPSHOT, TIME_INDEX, Segment, file_name, headers
 from tidings.log.side_files import EPOCHS_FILE, offset_of, snapshot_offsets
 from tidings.wire.primitives import MalformedError
 from tidings.wire.records import HEADER_BYTES, BatchHeader, crc_matches, read_header
@@ -43,6 +44,7 @@ class Recovered:
     log_start_offset: int
     end_offset: int
     checkpoint: Checkpoint
+    cleaned: CleanerCheckpoint
     verified: bool  # checksums were looked at, and what was found is on the disk now
 
 
@@ -52,10 +54,13 @@ def recover(
     """Read a partition's folder; there need not be one. Raises DiskError if what it holds is damaged."""
     names = files.listdir(folder)
     checkpoint = Checkpoint.read(files, folder) or Checkpoint()
-    segments = _open_segments(files, folder, names, config)
+    cleaned = CleanerCheckpoint.read(files, folder)
+    segments = _open_segments(files, folder, names, config, cleaned.gaps_to)
+    if cleaned.swapping:
+        _finish_swap(files, segments, cleaned.gaps_to)
     verified = False
     if segments and not (clean and segments[-1].load_to() is not None):
-        _Verification(segments, checkpoint, leader_epoch_max).run()
+        _Verification(segments, checkpoint, leader_epoch_max, cleaned.gaps_to).run()
         files.sync_dir(folder)
         files.sync_dir(parent(folder))
         verified = True
@@ -74,7 +79,7 @@ def recover(
     epochs, epochs_end = _read_epochs(files, folder, names, end, checkpoint.recovery_point if verified else end)
     producers, producers_end = _read_producers(files, folder, names, end)
     _replay(segments, epochs, epochs_end, producers, producers_end, now_ms)
-    return Recovered(segments, producers, epochs, start, end, checkpoint, verified)
+    return Recovered(segments, producers, epochs, start, end, checkpoint, cleaned, verified)
 
 
 def _litter(names: list[str]) -> list[str]:
@@ -84,16 +89,41 @@ def _litter(names: list[str]) -> list[str]:
         name
         for name in names
         if (name.endswith(TEMPORARY) and name != TEMPORARY)
+        or (name.endswith(CLEANED) and offset_of(name) >= 0)
         or (name.endswith((INDEX, TIME_INDEX)) and offset_of(name) >= 0 and name.partition(".")[0] not in logs)
     ]
 
 
-def _open_segments(files: Files, folder: str, names: list[str], config: LogConfig) -> list[Segment]:
+def _open_segments(files: Files, folder: str, names: list[str], config: LogConfig, gaps_to: int) -> list[Segment]:
     offsets = sorted(offset_of(name) for name in names if name.endswith(LOG) and offset_of(name) >= 0)
     segments = [Segment.open(files, folder, offset, config.index_interval_bytes) for offset in offsets]
     for segment, following in pairwise(segments):
         segment.end_offset = following.base_offset
+    for segment in segments:
+        segment.has_gaps = segment.base_offset < gaps_to
     return segments
+
+
+def _finish_swap(files: Files, segments: list[Segment], gaps_to: int) -> None:
+    """Compaction was at work: remove what it had replaced, and indexes that may be those of what was replaced.
+
+    A segment that took the place of several reaches as far as they did, so those that begin before its end are the
+    ones. Its last batch tells, which is why compaction keeps that.
+    """
+    doomed = []
+    end_offset = 0
+    for segment in segments:
+        if segment.base_offset < end_offset:
+            doomed.append(segment)
+        elif segment.base_offset < gaps_to:
+            segment.remove_indexes()
+            for _, header in headers(segment.file, 0, segment.size_bytes):
+                end_offset = header.last_offset + 1
+    for segment in doomed:
+        segments.remove(segment)
+        segment.remove()
+    for segment, following in pairwise(segments):
+        segment.end_offset = following.base_offset
 
 
 def _know_age(segment: Segment, now_ms: int) -> None:
@@ -105,8 +135,9 @@ def _know_age(segment: Segment, now_ms: int) -> None:
 class _Verification:
     """Checks all batches from the segment of the recovery point on, and cuts a torn tail."""
 
-    def __init__(self, segments: list[Segment], checkpoint: Checkpoint, leader_epoch_max: int) -> None:
+    def __init__(self, segments: list[Segment], checkpoint: Checkpoint, leader_epoch_max: int, gaps_to: int) -> None:
         self._segments = segments
+        self._gaps_to = gaps_to
         self._log_start_offset, self._recovery_point = checkpoint
         self._leader_epoch_max = leader_epoch_max
         # Segments that were being deleted may be there in part: they are of no interest.
@@ -139,7 +170,7 @@ class _Verification:
             segment.start_indexes()
             position = 0
         epoch = 0
-        for batch_position, header in valid_batches(segment.file, position, segment.end_offset):
+        for batch_position, header in valid_batches(segment.file, position, segment.end_offset, self._gaps_to):
             if not epoch <= header.leader_epoch <= self._leader_epoch_max:
                 break
             epoch = header.leader_epoch
@@ -168,8 +199,13 @@ class _Verification:
         del self._segments[at + 1 :]
 
 
-def valid_batches(file: File, position: int, expected_offset: int) -> Iterator[tuple[int, BatchHeader]]:
-    """Position and header of each batch from `position` on, while checksums match and no offset is missing."""
+def valid_batches(
+    file: File, position: int, expected_offset: int, gaps_to: int = 0
+) -> Iterator[tuple[int, BatchHeader]]:
+    """Position and header of each batch from `position` on, while checksums match and no offset is missing.
+
+    Before `gaps_to` offsets may be missing: compaction took them out.
+    """
     size = file.size
     chunk, chunk_at = b"", 0
     while position + HEADER_BYTES <= size:
@@ -180,7 +216,10 @@ def valid_batches(file: File, position: int, expected_offset: int) -> Iterator[t
             header = read_header(chunk, at)
         except MalformedError:
             return
-        if header.base_offset != expected_offset or position + header.size_bytes > size:
+        has_gap = header.base_offset != expected_offset
+        if has_gap and not expected_offset < header.base_offset < gaps_to:
+            return
+        if position + header.size_bytes > size:
             return
         if at + header.size_bytes > len(chunk):
             chunk, chunk_at, at = file.pread(position, max(_SCAN_BYTES, header.size_bytes)), position, 0
@@ -212,7 +251,7 @@ def _is_valid_batch(file: File, chunk: bytes, at: int, position: int, offset_min
     except MalformedError:
         return False
     return (
-        header.record_count == header.last_offset_delta + 1
+        header.record_count <= header.last_offset_delta + 1
         and offset_min <= header.base_offset < offset_min + _OFFSETS_AHEAD_MAX
         and position + header.size_bytes <= file.size
         and crc_matches(file.pread(position, header.size_bytes), 0, header)

@@ -23,13 +23,17 @@ def _too_old(segments: Sequence[Segment], config: LogConfig, now_ms: int, high_w
     """Segments without timestamps stay: nobody can tell how old they are."""
     if config.retention_ms == UNLIMITED:
         return 0
+    expired = 0
     for count, segment in enumerate(segments):
         if segment.end_offset > high_watermark or segment.size_bytes == 0:
-            return count
+            break
         latest = segment.latest_timestamp()
+        if latest < 0 and segment.has_gaps:
+            continue  # compaction may have emptied it: it goes with the next one
         if latest < 0 or now_ms - latest <= config.retention_ms:
-            return count
-    return len(segments)
+            break
+        expired = count + 1
+    return expired
 
 
 def _too_much(segments: Sequence[Segment], config: LogConfig, high_watermark: int) -> int:

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from struct import Struct
 
 from tidings.errors import DiskError
-from tidings.log.files import File, Files
+from tidings.log.files import File, Files, parent
 from tidings.log.index import OffsetIndex, TimeIndex
 from tidings.wire.primitives import Buffer, MalformedError
 from tidings.wire.records import HEADER_BYTES, LENGTH_END, NO_TIMESTAMP, BatchHeader, batches, crc_matches, read_header
 
 LOG, INDEX, TIME_INDEX, SNAPSHOT = ".log", ".index", ".timeindex", ".snapshot"
+CLEANED = ".log.cleaned"
+"""What compaction writes, before it takes the place of a `.log`."""
 SEGMENT_BYTES_MAX = (1 << 31) - 1
 """Positions and relative offsets in the indexes are signed 32-bit numbers."""
 
@@ -55,7 +57,7 @@ class Segment:
     __slots__ = (
         "_files", "_hints", "_index_interval_bytes", "_max_timestamp_offset", "_offsets", "_path", "_times",
         "_trusted_from", "_unindexed_bytes", "_verified_to", "_whole_bytes", "base_offset", "end_offset", "file",
-        "first_append_ms", "max_timestamp",
+        "first_append_ms", "has_gaps", "max_timestamp",
     )  # fmt: skip
 
     def __init__(self, files: Files, folder: str, base_offset: int, file: File, index_interval_bytes: int) -> None:
@@ -64,6 +66,7 @@ class Segment:
         self.file = file
         self.first_append_ms = NO_TIMESTAMP
         self.max_timestamp = NO_TIMESTAMP
+        self.has_gaps = False  # compaction took offsets out
         self._files = files
         self._path = f"{folder}/{file_name(base_offset, '')}"
         self._index_interval_bytes = index_interval_bytes
@@ -78,8 +81,10 @@ class Segment:
         self._verified_to = 0
 
     @classmethod
-    def create(cls, files: Files, folder: str, base_offset: int, index_interval_bytes: int) -> Segment:
-        path = f"{folder}/{file_name(base_offset, LOG)}"
+    def create(
+        cls, files: Files, folder: str, base_offset: int, index_interval_bytes: int, suffix: str = LOG
+    ) -> Segment:
+        path = f"{folder}/{file_name(base_offset, suffix)}"
         segment = cls(files, folder, base_offset, files.create(path), index_interval_bytes)
         segment._offsets, segment._times = OffsetIndex(), TimeIndex()
         return segment
@@ -149,10 +154,25 @@ class Segment:
         self._files.write(self._path + INDEX, encoded[0], sync=False)
         self._files.write(self._path + TIME_INDEX, encoded[1], sync=False)
 
+    def take_place(self) -> None:
+        """Of a segment that was written beside: be the one of its name from now on. Its indexes are in memory.
+
+        Raises DiskError; the other is still there then, perhaps without the files of its indexes.
+        """
+        self.remove_indexes()
+        self.file.rename(self._path + LOG)
+
     def remove(self) -> None:
         """Remove its files, the log first: an index without one is litter."""
         self.file.close()
-        for suffix in (LOG, INDEX, TIME_INDEX):
+        self._remove_files(LOG, INDEX, TIME_INDEX)
+
+    def remove_indexes(self) -> None:
+        """Remove their files; they can be built anew."""
+        self._remove_files(INDEX, TIME_INDEX)
+
+    def _remove_files(self, *suffixes: str) -> None:
+        for suffix in suffixes:
             if self._files.exists(self._path + suffix):
                 self._files.remove(self._path + suffix)
 
@@ -255,8 +275,9 @@ class Segment:
     def latest_timestamp(self) -> int:
         """The greatest of its records, from the time index if need be; NO_TIMESTAMP if none has one."""
         if self.max_timestamp == NO_TIMESTAMP and self._times is None:
-            self._load()
-            self.unload_indexes()
+            other = self._twin()  # so that a reader's indexes stay as they are
+            other._load()
+            self.max_timestamp, self._max_timestamp_offset = other.max_timestamp, other._max_timestamp_offset
         return self.max_timestamp
 
     def start_indexes(self) -> None:
@@ -272,20 +293,30 @@ class Segment:
 
     def rebuild(self) -> None:
         """Build the indexes from the headers of the segment, as far as those are in order."""
-        end_offset = self.end_offset
-        self.start_indexes()
-        self._whole_bytes = 0
+        fresh = self._twin()
+        fresh.start_indexes()
+        whole_bytes = 0
         for position, header in headers(self.file, 0, self.size_bytes):
-            self.note(position, header.size_bytes, header.last_offset, header.max_timestamp)
-            self._whole_bytes = position + header.size_bytes
-        self.end_offset = max(self.end_offset, end_offset)
+            fresh.note(position, header.size_bytes, header.last_offset, header.max_timestamp)
+            whole_bytes = position + header.size_bytes
+        self._whole_bytes = whole_bytes
+        self._unindexed_bytes = fresh._unindexed_bytes
+        self.max_timestamp, self._max_timestamp_offset = fresh.max_timestamp, fresh._max_timestamp_offset
+        self.end_offset = max(self.end_offset, fresh.end_offset)
+        self._offsets, self._times = fresh._offsets, fresh._times
+
+    def _twin(self) -> Segment:
+        """Another view of the same file: what is loaded or built there disturbs nobody who reads here."""
+        twin = Segment(self._files, parent(self._path), self.base_offset, self.file, self._index_interval_bytes)
+        twin.end_offset = self.end_offset
+        return twin
 
     def _indexes(self) -> tuple[OffsetIndex, TimeIndex]:
-        if self._offsets is None or self._times is None:
+        while True:  # another thread may unload them at any moment
+            offsets, times = self._offsets, self._times
+            if offsets is not None and times is not None:
+                return offsets, times
             self._load()
-        assert self._offsets is not None
-        assert self._times is not None
-        return self._offsets, self._times
 
     def _load(self) -> None:
         if not self._load_files():
@@ -368,7 +399,8 @@ class Segment:
             for position, header in batches(data):
                 if not crc_matches(data, position, header):
                     raise self._damaged(start + position, f"the batch at offset {header.base_offset} is damaged")
-                if next_offset not in (None, header.base_offset):
+                has_gap = next_offset not in (None, header.base_offset)
+                if has_gap and not (self.has_gaps and header.base_offset > (next_offset or 0)):
                     raise self._damaged(start + position, f"offset {header.base_offset} where {next_offset} was due")
                 next_offset = header.last_offset + 1
                 end = position + header.size_bytes

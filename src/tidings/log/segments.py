@@ -63,11 +63,20 @@ class Segments:
         self._segments = [segment for segment in self._segments if segment not in segments]
         self._loaded = [segment for segment in self._loaded if segment not in segments]
 
+    def replace(self, old: list[Segment], new: Segment) -> None:
+        """Let `new` stand where `old`, which follow one another, stood."""
+        at = self._segments.index(old[0])
+        self._segments = [*self._segments[:at], new, *self._segments[at + len(old) :]]
+        self._loaded = [segment for segment in self._loaded if segment not in old]
+        self._keep_loaded(new)
+
     def cut(self, mark: Mark) -> None:
         """Cut off everything behind `mark`. Raises DiskError."""
         for segment in reversed(self._segments):
             if segment is mark.segment:
                 segment.truncate(mark.position, mark.offset)
+                break
+            if segment.base_offset < mark.offset:
                 break
             segment.truncate(0, segment.base_offset)  # begun since
 

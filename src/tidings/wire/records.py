@@ -53,6 +53,7 @@ _COMPRESSION_BITS = 0x07
 _APPEND_TIME_BIT = 0x08
 _TRANSACTIONAL_BIT = 0x10
 _CONTROL_BIT = 0x20
+DELETE_HORIZON_BIT = 0x40
 
 _COMPRESSION_LAST = int(Compression.ZSTD)
 _BATCH_LENGTH_MIN = HEADER_BYTES - LENGTH_END
@@ -110,6 +111,11 @@ class BatchHeader(NamedTuple):
     def is_control(self) -> bool:
         """Whether the records are marks of the broker (commit, abort) rather than someone's data."""
         return bool(self.attributes & _CONTROL_BIT)
+
+    @property
+    def delete_horizon_ms(self) -> int | None:
+        """Until when compaction keeps the tombstones in it (KIP-534), if it has found them yet."""
+        return self.base_timestamp if self.attributes & DELETE_HORIZON_BIT else None
 
 
 class Record(NamedTuple):
@@ -303,6 +309,14 @@ def encode_batch(
         batch, 0, base_offset, len(batch) - LENGTH_END, leader_epoch, MAGIC, 0, attributes, count - 1,
         base_timestamp, max_timestamp, producer_id, producer_epoch, base_sequence, count,
     )  # fmt: skip
+    _seal(batch, 0, len(batch))
+    return batch
+
+
+def pack_batch(header: BatchHeader, body: Buffer) -> bytearray:
+    """The batch that `header` describes, around `body`: length and CRC are worked out anew."""
+    batch = bytearray(HEADER_BYTES) + body
+    _HEADER.pack_into(batch, 0, *header._replace(batch_length=len(batch) - LENGTH_END))
     _seal(batch, 0, len(batch))
     return batch
 
