@@ -37,10 +37,38 @@ class ClientInfo(NamedTuple):
     api_version: int
 
 
+TopicPartition = tuple[str, int]
+"""A topic's name and the index of one of its partitions."""
+
+
+class Producer(NamedTuple):
+    """In whose transaction records are written."""
+
+    producer_id: int
+    epoch: int
+
+
+class Markers(NamedTuple):
+    """How a transaction ends: to be written to its partitions once the outcome's records are safe, and only then.
+
+    When the markers are safe too, it is handed to the coordinator's `complete`, which answers `ticket`.
+    """
+
+    transactional_id: str
+    producer_id: int
+    producer_epoch: int
+    commit: bool
+    partitions: frozenset[TopicPartition]
+    ticket: Ticket | None = None
+
+
 @dataclass(slots=True)
 class Outcome:
     records: list[Record] = field(default_factory=list)
     replies: list[tuple[Ticket, Message]] = field(default_factory=list)
+    producer: Producer | None = None
+    """Set if the records belong to a transaction: they count when it commits."""
+    markers: list[Markers] = field(default_factory=list)
 
     def reply(self, ticket: Ticket, message: Message) -> None:
         self.replies.append((ticket, message))

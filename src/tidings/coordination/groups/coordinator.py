@@ -24,6 +24,7 @@ from tidings.coordination.groups.leave import leave
 from tidings.coordination.groups.offset_commit import commit_offsets
 from tidings.coordination.groups.offset_delete import delete_offsets
 from tidings.coordination.groups.offset_fetch import fetch_offsets
+from tidings.coordination.groups.pending_offsets import Place
 from tidings.coordination.groups.records import (
     ConsumerGroupRecord,
     GroupRecord,
@@ -43,7 +44,8 @@ from tidings.coordination.groups.registry import (
 )
 from tidings.coordination.groups.states import Event, GroupState
 from tidings.coordination.groups.sync import sync
-from tidings.coordination.outcome import ClientInfo, Now, Outcome, Ticket
+from tidings.coordination.groups.transactional_commit import commit_transactional
+from tidings.coordination.outcome import ClientInfo, Now, Outcome, Producer, Ticket
 from tidings.coordination.timers import Key
 from tidings.coordination.topics import TopicDirectory
 from tidings.wire.messages.consumer_group_describe import ConsumerGroupDescribeRequest
@@ -59,6 +61,7 @@ from tidings.wire.messages.offset_commit import OffsetCommitRequest
 from tidings.wire.messages.offset_delete import OffsetDeleteRequest
 from tidings.wire.messages.offset_fetch import OffsetFetchRequest
 from tidings.wire.messages.sync_group import SyncGroupRequest
+from tidings.wire.messages.txn_offset_commit import TxnOffsetCommitRequest
 
 
 class GroupCoordinator:
@@ -94,6 +97,11 @@ class GroupCoordinator:
 
     def commit_offsets(self, request: OffsetCommitRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
         return commit_offsets(self._registry, request, client, now, ticket)
+
+    def commit_transactional(
+        self, request: TxnOffsetCommitRequest, client: ClientInfo, now: Now, ticket: Ticket
+    ) -> Outcome:
+        return commit_transactional(self._registry, request, client, now, ticket)
 
     def fetch_offsets(self, request: OffsetFetchRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
         return fetch_offsets(self._registry, request, client, now, ticket)
@@ -165,18 +173,25 @@ class GroupCoordinator:
 
     # --- the log ---
 
-    def replay(self, key: bytes, value: bytes | None) -> None:
-        """Do what the record says. Raises DiskError if it says nothing we know."""
+    def replay(self, key: bytes, value: bytes | None, producer: Producer | None = None) -> None:
+        """Do what the record says, once `producer`'s transaction commits if it is of one.
+
+        Raises DiskError if it says nothing we know.
+        """
         match read_record(key, value):
             case OffsetRecord(group_id, topic, partition, None):
                 self._registry.offsets.remove(group_id, topic, partition)
+                self._registry.pending.forget(Place(group_id, topic, partition))
                 group = self._registry.groups.get(group_id)
                 if group is not None:
                     self._registry.forget_if_nothing(group)
             case OffsetRecord(group_id, topic, partition, committed) if committed is not None:
                 if group_id not in self._registry.consumer_groups:
                     self._registry.group_or_new(group_id)
-                self._registry.offsets.put(group_id, topic, partition, committed)
+                if producer is not None:
+                    self._registry.pending.put(producer.producer_id, Place(group_id, topic, partition), committed)
+                else:
+                    self._registry.offsets.put(group_id, topic, partition, committed)
             case GroupRecord(group_id, None):
                 self._remove(group_id)
             case GroupRecord(group_id, metadata) if metadata is not None and value is not None:
@@ -192,8 +207,17 @@ class GroupCoordinator:
                     consumer_records.replay(group_of_consumers, at, said)
 
     def _remove_consumer_group(self, group_id: str) -> None:
-        if self._registry.consumer_groups.pop(group_id, None) is not None and group_id in self._registry.offsets:
+        if self._registry.consumer_groups.pop(group_id, None) is not None and self._registry.has_offsets(group_id):
             self._registry.group_or_new(group_id)
+
+    def replay_end(self, producer_id: int, *, commit: bool) -> None:
+        """Do what the marker says: the producer's transaction is over."""
+        registry = self._registry
+        for place, committed in registry.pending.decided(producer_id).items():
+            if commit:
+                registry.offsets.put(*place, committed)
+            if place.group_id not in registry.consumer_groups:
+                registry.forget_if_nothing(registry.group_or_new(place.group_id))
 
     def _remove(self, group_id: str) -> None:
         group = self._registry.groups.get(group_id)
@@ -202,7 +226,7 @@ class GroupCoordinator:
         group.recorded = None
         for member_id in group.pending_ids:
             self._registry.forget_heartbeat(group, member_id)
-        if group_id in self._registry.offsets:
+        if self._registry.has_offsets(group_id):
             self._registry.groups[group_id] = Group(group_id)
         else:
             group.move(Event.DELETED, group.state_since_wall_ms)

@@ -8,6 +8,7 @@ from tidings.coordination.groups.consumer.group import ConsumerGroup, ConsumerGr
 from tidings.coordination.groups.consumer.records import group_tombstones
 from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.offsets import NO_EXPIRY, Committed
+from tidings.coordination.groups.pending_offsets import Place
 from tidings.coordination.groups.records import group_key, offset_record
 from tidings.coordination.groups.registry import Registry
 from tidings.coordination.groups.states import GroupState
@@ -42,6 +43,9 @@ def delete_groups(
 def _tombstones(registry: Registry, group: AnyGroup) -> Iterator[Record]:
     for topic, partition, _ in registry.offsets.of_group(group.group_id):
         yield offset_record(group.group_id, topic, partition, None)
+    for place in registry.pending:
+        if place.group_id == group.group_id:
+            yield offset_record(*place, None)
     yield from _own_tombstones(group)
 
 
@@ -56,6 +60,7 @@ def drop_topics(registry: Registry, names: frozenset[str]) -> Outcome:
         for topic, partition, _ in registry.offsets.of_group(group_id):
             if topic in names:
                 outcome.records.append(offset_record(group_id, topic, partition, None))
+    outcome.records.extend(offset_record(*place, None) for place in registry.pending if place.topic in names)
     return outcome
 
 
@@ -84,10 +89,11 @@ def expire_offsets(registry: Registry, now: Now) -> Outcome:
             (topic, partition)
             for topic, partition, committed in registry.offsets.of_group(group.group_id)
             if _is_expired(registry, group, topic, committed, now.wall_ms)
+            and Place(group.group_id, topic, partition) not in registry.pending
         ]
         count = sum(1 for _ in registry.offsets.of_group(group.group_id))
         outcome.records.extend(offset_record(group.group_id, *where, None) for where in expired)
-        if group.is_idle and len(expired) == count:
+        if group.is_idle and len(expired) == count and not registry.pending.has_group(group.group_id):
             outcome.records.extend(_own_tombstones(group))
     return outcome
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tidings.coordination.groups.consumer.group import ConsumerGroup
 from tidings.coordination.groups.group import Group
+from tidings.coordination.groups.pending_offsets import Place
 from tidings.coordination.groups.records import offset_record
 from tidings.coordination.groups.registry import Registry
 from tidings.coordination.groups.states import GroupState
@@ -53,6 +54,7 @@ def _delete(
         return ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     if group.is_subscribed_to(topic):
         return ErrorCode.GROUP_SUBSCRIBED_TO_TOPIC
-    if registry.offsets.get(group.group_id, topic, partition) is not None:
+    is_pending = Place(group.group_id, topic, partition) in registry.pending
+    if is_pending or registry.offsets.get(group.group_id, topic, partition) is not None:
         outcome.records.append(offset_record(group.group_id, topic, partition, None))
     return ErrorCode.NONE

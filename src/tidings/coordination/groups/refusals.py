@@ -7,6 +7,7 @@ from typing import Any
 
 from tidings.coordination.groups import offset_fetch, replies
 from tidings.coordination.groups.offsets import NO_OFFSET
+from tidings.coordination.groups.transactional_commit import refused as txn_refused
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.message import Message
 from tidings.wire.messages import consumer_group_describe
@@ -28,6 +29,7 @@ from tidings.wire.messages.offset_fetch import (
     OffsetFetchResponsePartition,
     OffsetFetchResponseTopic,
 )
+from tidings.wire.messages.txn_offset_commit import TxnOffsetCommitRequest
 
 Refusal = Callable[[Any, ErrorCode, int], Message]
 
@@ -62,6 +64,10 @@ def _commit(request: OffsetCommitRequest, code: ErrorCode, api_version: int) -> 
             for topic in request.topics
         ]
     )
+
+
+def _commit_transactional(request: TxnOffsetCommitRequest, code: ErrorCode, api_version: int) -> Message:
+    return txn_refused(request, code)
 
 
 def _fetch(request: OffsetFetchRequest, code: ErrorCode, api_version: int) -> Message:
@@ -108,6 +114,7 @@ _SPECIAL: dict[type[Message], Refusal] = {
     LeaveGroupRequest: _leave,
     OffsetCommitRequest: _commit,
     OffsetFetchRequest: _fetch,
+    TxnOffsetCommitRequest: _commit_transactional,
     DescribeGroupsRequest: _describe,
     DeleteGroupsRequest: _delete,
     ConsumerGroupDescribeRequest: _describe_consumers,

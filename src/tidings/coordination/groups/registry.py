@@ -9,6 +9,7 @@ from tidings.coordination.groups.consumer.group import ConsumerGroup
 from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.member import Member
 from tidings.coordination.groups.offsets import Offsets
+from tidings.coordination.groups.pending_offsets import PendingOffsets
 from tidings.coordination.timers import Key, Timers
 from tidings.coordination.topics import TopicDirectory
 from tidings.wire.error_codes import ApiError, ErrorCode
@@ -34,6 +35,7 @@ class Registry:
         self.consumer_groups: dict[str, ConsumerGroup] = {}
         """Those of the consumer protocol (KIP-848). An id is in one of the two at most."""
         self.offsets = Offsets()
+        self.pending = PendingOffsets()
         self.timers = Timers()
 
     def group(self, group_id: str) -> Group:
@@ -55,9 +57,13 @@ class Registry:
         group = self.consumer_groups[group_id] = ConsumerGroup(group_id)
         return group
 
+    def has_offsets(self, group_id: str) -> bool:
+        """Whether offsets are committed, or about to be."""
+        return group_id in self.offsets or self.pending.has_group(group_id)
+
     def forget_if_nothing(self, group: Group) -> None:
         """Drop a group of which nothing lasts and in which nothing goes on."""
-        if group.is_idle and group.recorded is None and group.group_id not in self.offsets:
+        if group.is_idle and group.recorded is None and not self.has_offsets(group.group_id):
             self.groups.pop(group.group_id, None)
 
     def expect_heartbeat(self, group: Group, member: Member, now_ms: int) -> None:
