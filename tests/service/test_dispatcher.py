@@ -152,15 +152,41 @@ async def test_parked_records_leave_room_for_others() -> None:
 
 async def test_stop_finishes_what_has_begun_and_leaves_the_rest() -> None:
     bench = Bench(workers=2)
-    await bench.accept("a", "a", "b", "c")
+    await bench.accept("a", "b", "b", "c")
     stop = asyncio.create_task(bench.dispatcher.stop())
     await bench.settle()
     assert not stop.done()
     await bench.let_go(0)
-    await bench.let_go(2)
+    await bench.let_go(1)
     await stop
-    assert bench.begun == [0, 2]
-    assert bench.commits == {PLACE: 1}
+    assert bench.begun == [0, 1]
+    assert bench.commits == {PLACE: 2}
+
+
+async def test_stop_leaves_no_gap_before_the_last_record_that_was_begun() -> None:
+    bench = Bench(workers=1)
+    await bench.accept("a", "a", "b", "b")
+    await bench.let_go(0)
+    assert bench.begun == [0, 2]  # "b" had its turn before the second of "a"
+    stop = asyncio.create_task(bench.dispatcher.stop())
+    await bench.settle()
+    await bench.let_go(2)
+    await bench.let_go(1)
+    await stop
+    assert bench.commits == {PLACE: 3}
+
+
+async def test_failure_while_stopping_takes_its_successors_along() -> None:
+    bench = Bench(workers=1)
+    await bench.accept("a", "b", "a", "c")
+    await bench.let_go(0)
+    await bench.let_go(1)
+    assert bench.begun == [0, 1, 3]
+    stop = asyncio.create_task(bench.dispatcher.stop())
+    await bench.let_go(3)
+    await bench.let_go(2, wait_s=60.0)
+    await stop
+    assert bench.commits == {PLACE: 2}
 
 
 async def test_stop_does_not_wait_for_a_parked_key() -> None:

@@ -99,34 +99,48 @@ class Dispatcher:
             self._progress[place] = Progress()
 
     async def revoked(self, places: Collection[Place]) -> dict[Place, int]:
-        """Finish what has begun in these partitions, forget the rest; returns the offsets to commit."""
-        leaving = self._leave(places)
+        """Finish what has begun in these partitions, forget the rest; returns the offsets to commit.
+
+        What has begun reaches from the first unfinished record to the last that was begun: to leave a gap would mean
+        that what lies behind it is handled again elsewhere.
+        """
+        leaving = self._leave(places, whole=False)
         while any(progress.unfinished for progress in leaving.values()) and self._failed is None:
             await self._change()
         return {place: offset for place, progress in leaving.items() if (offset := progress.take_commit()) is not None}
 
     def lost(self, places: Collection[Place]) -> None:
-        self._leave(places)
+        self._leave(places, whole=True)
 
-    def _leave(self, places: Collection[Place]) -> dict[Place, Progress]:
+    def _leave(self, places: Collection[Place], *, whole: bool) -> dict[Place, Progress]:
         leaving = {place: progress for place in places if (progress := self._progress.pop(place, None)) is not None}
         for progress in leaving.values():
             progress.revoked = True
         for lane in list(self._lanes.values()):
             if lane.key[0] in leaving:
-                self._drop(lane)
+                self._drop(lane, whole=whole)
         return leaving
 
-    def _drop(self, lane: Lane) -> None:
-        """Forget the records of a lane that nobody has begun; whoever gets the partition reads them again."""
+    def _drop(self, lane: Lane, *, whole: bool) -> None:
+        """Forget the records of a lane behind what has begun, or all that nobody has in hands (`whole`).
+
+        Whoever gets the partition next reads them again.
+        """
+        whole = whole or lane.parked
         while len(lane.items) > lane.running:
-            item = lane.items.pop()
+            item = lane.items[-1]
+            if not whole and item.received.offset <= item.progress.reached:
+                break
+            lane.items.pop()
             if lane.parked:
                 self._parked -= 1
-            item.progress.abandon(item.received.offset)
-            self._in_hand -= 1
+            self._abandon(item)
         if not lane.items:
             self._lanes.pop(lane.key, None)
+
+    def _abandon(self, item: InHand) -> None:
+        item.progress.abandon(item.received.offset)
+        self._in_hand -= 1
         self._tell()
 
     # Records come.
@@ -183,11 +197,10 @@ class Dispatcher:
         return self._in_hand
 
     async def stop(self) -> None:
-        """Begin nothing more; return when what was begun is finished."""
+        """Finish what has begun (see `revoked`), forget the rest."""
         self._stopping = True
         for lane in list(self._lanes.values()):
-            self._drop(lane)
-        self._ready.clear()
+            self._drop(lane, whole=False)
         while (self._in_hand or self._workers) and self._failed is None:
             await self._change()
 
@@ -202,7 +215,7 @@ class Dispatcher:
     def _hire(self) -> None:
         """One more worker, if there is something to do. It hires the next one itself, once it has begun: work that
         never waits for anything is then done by the first, and costs no more tasks."""
-        if self._ready and len(self._workers) < self._workers_max and not self._stopping:
+        if self._ready and len(self._workers) < self._workers_max:
             worker = asyncio.get_running_loop().create_task(self._run())
             self._workers.add(worker)
             worker.add_done_callback(self._left)
@@ -224,29 +237,32 @@ class Dispatcher:
                 continue  # dropped since
             item = lane.items[0]
             lane.running = True
+            if item.received.offset > item.progress.reached:
+                item.progress.reached = item.received.offset
             wait_s = await work(item)
             lane.running = False
-            if wait_s is not None and not self._stopping and not item.progress.revoked:
-                self._park(lane, wait_s)
-            else:
-                if wait_s is not None:
-                    self._abandon(item)
+            if wait_s is None:
+                lane.items.popleft()
                 self._next(lane)
+            elif self._stopping or item.progress.revoked:
+                self._give_up(lane, item.progress)
+            else:
+                self._park(lane, wait_s)
             turns += 1
             if turns % TURNS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
 
     def _next(self, lane: Lane) -> None:
-        lane.items.popleft()
-        if lane.items and not self._stopping:
+        if lane.items:
             self._ready.append(lane)
-        elif not lane.items:
+        else:
             del self._lanes[lane.key]
 
-    def _abandon(self, item: InHand) -> None:
-        item.progress.abandon(item.received.offset)
-        self._in_hand -= 1
-        self._tell()
+    def _give_up(self, lane: Lane, progress: Progress) -> None:
+        """No time to try again: the failed record, and its successors with it, are for whoever comes next."""
+        while lane.items and lane.items[0].progress is progress:
+            self._abandon(lane.items.popleft())
+        self._next(lane)
 
     def _park(self, lane: Lane, wait_s: float) -> None:
         lane.parked = True

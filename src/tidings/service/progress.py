@@ -9,12 +9,14 @@ class Progress:
     Costs memory for what is unfinished only, however far work has run ahead of a record that is stuck.
     """
 
-    __slots__ = ("_committed", "_next", "_unfinished", "revoked")
+    __slots__ = ("_committed", "_next", "_unfinished", "reached", "revoked")
 
     def __init__(self) -> None:
         self._unfinished: dict[int, None] = {}  # in the order of offsets, as they came
         self._next = -1
         self._committed = -1
+        self.reached = -1
+        """The furthest offset that work has begun on."""
         self.revoked = False
         """The partition belongs to somebody else now: what is left of it here must not be begun."""
 
@@ -26,7 +28,7 @@ class Progress:
         """A record that nobody here wants is done as it comes."""
         if offset < self._next:  # the stream was deleted and made anew, and begins from its start
             self._unfinished.clear()
-            self._committed = -1
+            self._committed = self.reached = -1
         self._next = offset + 1
 
     def finish(self, offset: int) -> None:
