@@ -36,6 +36,7 @@ class BrokerConfig:
     fetch_sessions_max: int = 1000  # max.incremental.fetch.session.cache.slots
     connection_idle_ms_max: int = 600_000  # connections.max.idle.ms
     retention_check_interval_ms: int = 300_000  # log.retention.check.interval.ms
+    compaction_check_interval_ms: int = 15_000  # log.cleaner.backoff.ms
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:

@@ -1,12 +1,19 @@
-"""What the broker does now and then: let old records go, hang up on connections that fell silent."""
+"""What the broker does now and then: let old records go, compact, hang up on connections that fell silent.
+
+Whatever touches the disk runs in a thread, a partition at a time, and clients are served meanwhile.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, TypeVar
 
+from tidings.broker.pace import Pace, quick_switches
 from tidings.errors import DiskError
+from tidings.log.compaction import Stopped
+from tidings.log.partition import Partition
 from tidings.wire.error_codes import ApiError
 
 if TYPE_CHECKING:
@@ -14,43 +21,94 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 
 class Housekeeping:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_stopping = False
 
     def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._retain()), asyncio.create_task(self._reap())]
+        config = self._broker.config
+        self._tasks = [
+            asyncio.create_task(self._every(config.retention_check_interval_ms, self.retain)),
+            asyncio.create_task(self._every(config.compaction_check_interval_ms, self.compact)),
+            asyncio.create_task(self._every(config.connection_idle_ms_max // 2, self.reap)),
+        ]
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
+        """Returns when no thread is at work any more."""
+        self._is_stopping = True
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _retain(self) -> None:
-        """Remove old segments, roll and sync those due, a partition at a time: clients are served in between."""
+    async def retain(self) -> None:
+        """Remove old segments, roll and sync those due."""
         broker = self._broker
-        while True:
-            await asyncio.sleep(broker.config.retention_check_interval_ms / 1000)
-            for topic, replica in list(broker.catalog.replicas()):
-                if not broker.catalog.is_used(topic, replica):
-                    continue
+        for topic, replica in list(broker.catalog.replicas()):
+            if not broker.catalog.is_used(topic, replica):
+                continue
+            try:
+                partition = broker.catalog.partition(topic.name, replica.index)
+                await _in_thread(lambda partition=partition: self._look_after(partition))  # type: ignore[misc]
+            except (ApiError, DiskError) as error:
+                log.warning("old records of %s-%d could not be looked after: %s", topic.name, replica.index, error)
+
+    async def compact(self) -> None:
+        """Compact what is due, and all of it: of a partition with very many keys, a part at a time.
+
+        The broker's own logs are kept short by those who write them.
+        """
+        for topic, replica in list(self._broker.catalog.replicas()):
+            partition = replica.log
+            if partition is not None and partition.config.compacts and not topic.is_internal:
                 try:
-                    partition = broker.catalog.partition(topic.name, replica.index)
-                    partition.retain(broker.clock.now_ms())
-                    partition.roll_if_due(broker.clock.now_ms())
-                    if partition.has_unsynced_segments:
-                        await asyncio.to_thread(partition.sync)
+                    await _in_thread(lambda partition=partition: self._compact(partition))  # type: ignore[misc]
                 except (ApiError, DiskError) as error:
-                    log.warning("old records of %s-%d could not be looked after: %s", topic.name, replica.index, error)
-                await asyncio.sleep(0)
+                    log.warning("%s could not be compacted: %s", partition.path, error)
 
-    async def _reap(self) -> None:
+    async def reap(self) -> None:
         """Close connections that said nothing for as long as they may be silent, or up to half as long again."""
-        broker = self._broker
+        for connection in list(self._broker.connections):
+            connection.quiet_rounds += 1
+            if connection.quiet_rounds > 2 and not connection.awaits_reply:
+                connection.abort()
+
+    async def _every(self, interval_ms: int, work: Callable[[], Coroutine[None, None, None]]) -> None:
         while True:
-            await asyncio.sleep(broker.config.connection_idle_ms_max / 2000)
-            for connection in list(broker.connections):
-                connection.quiet_rounds += 1
-                if connection.quiet_rounds > 2 and not connection.awaits_reply:
-                    connection.abort()
+            await asyncio.sleep(interval_ms / 1000)
+            await work()
+
+    def _look_after(self, partition: Partition) -> None:
+        partition.retain(self._broker.clock.now_ms())
+        partition.roll_if_due(self._broker.clock.now_ms())
+        if partition.has_unsynced_segments:
+            partition.sync()
+
+    def _compact(self, partition: Partition) -> None:
+        pace = Pace()
+
+        def pause(bytes: int) -> None:
+            if self._is_stopping:
+                raise Stopped
+            pace(bytes)
+
+        with quick_switches():
+            while done := partition.compact(self._broker.clock.now_ms(), pause=pause):
+                log.info(
+                    "compacted %s up to offset %d: %d of %d bytes are left",
+                    partition.path, done.clean_to, done.bytes_after, done.bytes_before,
+                )  # fmt: skip
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """As asyncio.to_thread, but when cancelled it waits for the thread before it gives up."""
+    future = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        raise

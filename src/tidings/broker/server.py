@@ -62,7 +62,7 @@ class Broker:
         self.durability: Durability = (
             PageCache(self.long_polls) if config.durability == "os" else Disk(self.long_polls, loop)
         )
-        self._housekeeping = Housekeeping(self)
+        self.housekeeping = Housekeeping(self)
         self._server: asyncio.Server | None = None
 
     @classmethod
@@ -110,7 +110,7 @@ class Broker:
             (self.config.host, port) if self.config.advertised is None else split_address(self.config.advertised)
         )
         self._server = await self.loop.create_server(lambda: Connection(self), sock=listener)
-        self._housekeeping.start()
+        self.housekeeping.start()
         log.info("serving at %s:%d, data in %s", host, port, self.folder.path)
 
     def _forget_topic(self, topic: Topic) -> None:
@@ -125,7 +125,7 @@ class Broker:
             return
         self.is_closing = True
         self._server.close()
-        self._housekeeping.stop()
+        await self.housekeeping.stop()
         self.long_polls.close()
         await self.groups.close()
         await self._hang_up()

@@ -6,6 +6,8 @@ that are compacted and not deleted from: for them old records are not old.
 
 from __future__ import annotations
 
+import asyncio
+
 from tidings.broker.dispatch import Context, handles
 from tidings.errors import DiskError
 from tidings.wire.error_codes import ApiError, ErrorCode
@@ -21,18 +23,18 @@ NO_WATERMARK = -1
 
 
 @handles(DeleteRecordsRequest)
-def delete_records(request: DeleteRecordsRequest, context: Context) -> DeleteRecordsResponse:
+async def delete_records(request: DeleteRecordsRequest, context: Context) -> DeleteRecordsResponse:
     return DeleteRecordsResponse(
         topics=[
             DeleteRecordsTopicResult(
-                name=topic.name, partitions=[_delete(topic.name, asked, context) for asked in topic.partitions]
+                name=topic.name, partitions=[await _delete(topic.name, asked, context) for asked in topic.partitions]
             )
             for topic in request.topics
         ]
     )
 
 
-def _delete(topic: str, asked: DeleteRecordsPartition, context: Context) -> DeleteRecordsPartitionResult:
+async def _delete(topic: str, asked: DeleteRecordsPartition, context: Context) -> DeleteRecordsPartitionResult:
     result = DeleteRecordsPartitionResult(partition_index=asked.partition_index, low_watermark=NO_WATERMARK)
     try:
         partition = context.broker.catalog.partition(topic, asked.partition_index)
@@ -40,7 +42,7 @@ def _delete(topic: str, asked: DeleteRecordsPartition, context: Context) -> Dele
             raise ApiError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"{topic} belongs to the broker.")
         if not partition.config.deletes:
             raise ApiError(ErrorCode.POLICY_VIOLATION, "The topic is compacted, not deleted from.")
-        result.low_watermark = partition.delete_before(asked.offset)
+        result.low_watermark = await asyncio.to_thread(partition.delete_before, asked.offset)
     except ApiError as error:
         result.error_code = error.code
     except DiskError:
