@@ -88,6 +88,11 @@ class Catalog:
         return self._state.revision
 
     @property
+    def end_offset(self) -> int:
+        """Of the log in which all this is kept."""
+        return self._log.end_offset
+
+    @property
     def settings(self) -> Settings:
         return self._state.settings
 

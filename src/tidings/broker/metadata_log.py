@@ -70,6 +70,10 @@ class MetadataLog:
         self._partition.sync()
 
     @property
+    def end_offset(self) -> int:
+        return self._partition.end_offset
+
+    @property
     def is_offline(self) -> bool:
         """Whether a failure of the disk has ended all changes until the next start."""
         return self._partition.offline_reason is not None

@@ -1,0 +1,16 @@
+"""ListPartitionReassignments: partitions on their way to other brokers (KIP-455). There is one broker, so none are."""
+
+from __future__ import annotations
+
+from tidings.broker.dispatch import Context, handles
+from tidings.wire.messages.list_partition_reassignments import (
+    ListPartitionReassignmentsRequest,
+    ListPartitionReassignmentsResponse,
+)
+
+
+@handles(ListPartitionReassignmentsRequest)
+def list_partition_reassignments(
+    request: ListPartitionReassignmentsRequest, context: Context
+) -> ListPartitionReassignmentsResponse:
+    return ListPartitionReassignmentsResponse(error_message=None)
