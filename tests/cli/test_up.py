@@ -65,6 +65,14 @@ def test_plain_text_beyond_this_machine_needs_to_be_asked_for(offline: Tidings, 
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize("setting", ["nonsense", "no.such.name=1", "num.partitions=many", "num.partitions=0"])
+def test_a_setting_that_is_none_is_refused(offline: Tidings, tmp_path: Path, setting: str) -> None:
+    outcome = offline("up", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0", "--set", setting)
+    assert outcome.code == 2
+    assert len(outcome.err.splitlines()) == 2
+    assert not (tmp_path / "data").exists()
+
+
 def test_loopback_is_known_by_address_and_by_its_one_name() -> None:
     assert all(is_loopback(host) for host in ("127.0.0.1", "127.8.8.8", "::1", "localhost"))
     assert not any(is_loopback(host) for host in ("0.0.0.0", "::", "10.0.0.1", "localhost.example", ""))
@@ -78,6 +86,7 @@ def test_loopback_is_known_by_address_and_by_its_one_name() -> None:
         ["--data=d", "--durability=os", "--partitions=3"],
         ["--allow-plaintext", "--listen", "0.0.0.0:1", "--advertise", "me:1"],
         ["--no-auto-create"],
+        ["--set", "num.partitions=2", "--set=log.retention.hours=1"],
         ["--partitions", "3", "--partitions", "4"],
     ],
 )

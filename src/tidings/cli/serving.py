@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tidings.broker.config import BrokerConfig, split_address
+from tidings.broker.server_properties import with_properties
 from tidings.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def plain_arguments(arguments: Sequence[str]) -> dict[str, Any] | None:
     is not plain: help, mistakes, abbreviations.
     """
     found: dict[str, Any] = {}
+    settings: list[str] = []
     rest = iter(arguments)
     for argument in rest:
         name, equals, value = argument.partition("=")
@@ -40,17 +42,20 @@ def plain_arguments(arguments: Sequence[str]) -> dict[str, Any] | None:
             parameter, setting = _FLAGS[argument]
             found[parameter] = setting
             continue
-        if name not in _OPTIONS:
+        if name != "--set" and name not in _OPTIONS:
             return None
         if not equals:
             value = next(rest, "-")
         if not value or (value.startswith("-") and not equals):
             return None
+        if name == "--set":
+            settings.append(value)
+            continue
         try:
             found[name.removeprefix("--")] = _OPTIONS[name](value)
         except ValueError:
             return None
-    return found
+    return {**found, "settings": settings} if settings else found
 
 
 def serve(
@@ -61,8 +66,12 @@ def serve(
     advertise: str | None = None,
     auto_create: bool = True,
     allow_plaintext: bool = False,
+    settings: Sequence[str] = (),
 ) -> None:
-    """Serve until SIGINT or SIGTERM. Raises OperatorError where the settings, the port or the folder do not fit."""
+    """Serve until SIGINT or SIGTERM. Raises OperatorError where the settings, the port or the folder do not fit.
+
+    `settings` are of the form NAME=VALUE, by Apache Kafka's names.
+    """
     host, port = split_address(listen)
     if not (allow_plaintext or is_loopback(host)):
         raise OperatorError(
@@ -78,7 +87,17 @@ def serve(
         num_partitions=partitions,
         auto_create_topics=auto_create,
     )
-    asyncio.run(_serve(config))
+    asyncio.run(_serve(with_properties(config, _properties(settings)) if settings else config))
+
+
+def _properties(settings: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise OperatorError(f"{setting!r} is no setting", "Write it as NAME=VALUE.")
+        found[name.strip()] = value
+    return found
 
 
 async def _serve(config: BrokerConfig) -> None:

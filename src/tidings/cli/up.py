@@ -12,6 +12,7 @@ tidings up                        data in ./tidings-data
 tidings up --data /srv/events --listen 127.0.0.1:9192
 tidings up --listen 127.0.0.1:0   any free port; the line it prints names it
 tidings up --durability os        faster, and less safe in a power cut
+tidings up --set log.retention.hours=24 --set group.min.session.timeout.ms=1000
 """
 
 
@@ -33,6 +34,10 @@ def up(
     allow_plaintext: Annotated[
         bool, typer.Option("--allow-plaintext", help="Listen beyond this machine without encryption.")
     ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting by the name Apache Kafka gives it. Repeatable."),
+    ] = None,
 ) -> None:
     """Start the broker, which keeps the streams.
 
@@ -48,4 +53,5 @@ def up(
         advertise=advertise,
         auto_create=auto_create,
         allow_plaintext=allow_plaintext,
+        settings=settings or (),
     )

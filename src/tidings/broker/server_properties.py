@@ -1,0 +1,69 @@
+"""What a broker is started with, under Apache Kafka's names: `tidings up --set group.max.size=100`.
+
+Only what acts here is taken, and the defaults of topics: a setting without effect is refused, not swallowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from tidings.broker.broker_configs import BROKER_CONFIGS, in_topic_units
+from tidings.broker.config import BrokerConfig
+from tidings.broker.config_key import ConfigType
+from tidings.broker.topic_configs import TOPIC_CONFIGS
+from tidings.errors import OperatorError
+from tidings.wire.error_codes import ApiError
+
+_OF_BROKER = {
+    "auto.create.topics.enable": "auto_create_topics",
+    "connections.max.idle.ms": "connection_idle_ms_max",
+    "fetch.max.bytes": "fetch_bytes_max",
+    "log.retention.check.interval.ms": "retention_check_interval_ms",
+    "max.incremental.fetch.session.cache.slots": "fetch_sessions_max",
+    "node.id": "node_id",
+    "num.partitions": "num_partitions",
+    "socket.request.max.bytes": "request_bytes_max",
+}
+_OF_GROUPS = {
+    "group.initial.rebalance.delay.ms": "initial_rebalance_delay_ms",
+    "group.max.session.timeout.ms": "session_timeout_ms_max",
+    "group.max.size": "members_max",
+    "group.min.session.timeout.ms": "session_timeout_ms_min",
+    "offset.metadata.max.bytes": "offset_metadata_chars_max",
+}
+_DEFAULT_OF_TOPICS = {synonym: key.name for key in TOPIC_CONFIGS.values() for synonym in key.synonyms}
+
+
+def with_properties(config: BrokerConfig, properties: Mapping[str, str]) -> BrokerConfig:
+    """`config` with `properties` in place of what it says. Raises OperatorError for a name or a value that is none."""
+    of_broker: dict[str, Any] = {}
+    of_groups: dict[str, Any] = {}
+    of_topics = dict(config.topic_defaults)
+    for name, value in properties.items():
+        if name in _OF_BROKER:
+            of_broker[_OF_BROKER[name]] = _value(name, value)
+        elif name in _OF_GROUPS:
+            of_groups[_OF_GROUPS[name]] = _value(name, value)
+        elif name in _DEFAULT_OF_TOPICS:
+            of_topics[_DEFAULT_OF_TOPICS[name]] = in_topic_units(name, str(_value(name, value)))
+        else:
+            known = ", ".join(sorted([*_OF_BROKER, *_OF_GROUPS]))
+            raise OperatorError(
+                f"{name!r} is no setting of this broker",
+                f"Settings are {known}, and the defaults of topics by the names Apache Kafka gives them (log.*).",
+            )
+    groups = replace(config.groups, **of_groups)
+    return replace(config, **of_broker, groups=groups, topic_defaults=of_topics)
+
+
+def _value(name: str, text: str) -> Any:
+    key = BROKER_CONFIGS[name]
+    try:
+        value = key.canonical(text)
+    except ApiError as error:
+        raise OperatorError(str(error), "Give it another value, or leave it out.") from None
+    if key.type is ConfigType.BOOLEAN and name in _OF_BROKER:
+        return value == "true"
+    return int(value) if key.type in (ConfigType.INT, ConfigType.LONG) else value
