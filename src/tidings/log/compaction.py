@@ -154,9 +154,9 @@ class Compaction:
             return
         put = self._keys.put
         base_offset = header.base_offset
-        for slot in slots(inflated(batch, header), header.record_count):
-            if slot.key is not None:
-                put(slot.key, base_offset + slot.offset_delta)
+        for offset_delta, _, key, _, _, _, _ in slots(inflated(batch, header), header.record_count):
+            if key is not None:
+                put(key, base_offset + offset_delta)
 
     def _copy(self, segment: Segment, written: _Written) -> None:
         self.done.bytes_before += segment.size_bytes
@@ -191,7 +191,7 @@ class Compaction:
             return emptied(header)
         return None
 
-    def _latest(self, found: Iterator[Slot], header: BatchHeader) -> tuple[list[Slot], bool]:
+    def _latest(self, found: list[Slot], header: BatchHeader) -> tuple[list[Slot], bool]:
         """Those that stay, and whether a tombstone is among them."""
         is_latest = self._keys.is_latest
         base_offset = header.base_offset
@@ -204,7 +204,8 @@ class Compaction:
             if key is not None:
                 if not (has_value or keeps_tombstones) or not is_latest(key, base_offset + offset_delta):
                     continue
-                has_tombstone |= not has_value
+                if not has_value:
+                    has_tombstone = True
             kept.append(slot)
         return kept, has_tombstone
 

@@ -10,7 +10,6 @@ are to be kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from tidings.wire.compression import Compression, compress, decompress
@@ -37,40 +36,70 @@ class Slot(NamedTuple):
     end: int
 
 
-Keep = Callable[[Slot], bool]
-
-
 def inflated(batch: Buffer, header: BatchHeader) -> bytes:
     """The records of a whole batch, decompressed. Raises MalformedError."""
     return bytes(decompress(header.compression, memoryview(batch)[HEADER_BYTES : header.size_bytes]))
 
 
-def slots(body: bytes, count: int) -> Iterator[Slot]:
+def slots(body: bytes, count: int) -> list[Slot]:
     """The `count` records in an inflated batch. Raises MalformedError if they are not there."""
     pos = 0
-    new = tuple.__new__
+    found: list[Slot] = []
     try:
         for _ in range(count):
             start = pos
-            size, pos = read_varint(body, pos)
-            end = pos + size
-            timestamp_delta, pos = read_varlong(body, pos + 1)
+            # One and two bytes of a varint are read in place: this is most of the time that compaction takes.
+            byte, second = body[pos], body[pos + 1]
+            if byte < 0x80:
+                pos += 1
+                end = pos + (byte >> 1)
+            elif second < 0x80:
+                pos += 2
+                end = pos + ((second << 6) | ((byte & 0x7F) >> 1))
+            else:
+                size, pos = read_varint(body, pos)
+                end = pos + size
+            timestamp_delta = 0
+            pos += 1
+            if body[pos]:
+                timestamp_delta, pos = read_varlong(body, pos)
+            else:
+                pos += 1
             after_timestamp = pos
-            offset_delta, pos = read_varint(body, pos)
-            key_bytes, pos = read_varint(body, pos)
+            byte, second = body[pos], body[pos + 1]
+            if byte < 0x80:
+                pos += 1
+                offset_delta = byte >> 1
+            elif second < 0x80:
+                pos += 2
+                offset_delta = (second << 6) | ((byte & 0x7F) >> 1)
+            else:
+                offset_delta, pos = read_varint(body, pos)
+            byte = body[pos]
+            if byte < 0x80:
+                pos += 1
+                key_bytes = (byte >> 1) ^ -(byte & 1)
+            else:
+                key_bytes, pos = read_varint(body, pos)
             key = None
             if key_bytes >= 0:
                 key = body[pos : pos + key_bytes]
                 pos += key_bytes
-            value_bytes, pos = read_varint(body, pos)
-            if not pos <= end <= len(body):
+            has_value = body[pos] != _NULL
+            if not pos < end <= len(body):
                 raise MalformedError("a record does not fill its size")
-            yield new(Slot, (offset_delta, timestamp_delta, key, value_bytes >= 0, start, after_timestamp, end))
+            found.append(_new(Slot, (offset_delta, timestamp_delta, key, has_value, start, after_timestamp, end)))
             pos = end
     except IndexError as error:
         raise MalformedError("a record is cut short") from error
     if pos != len(body):
         raise MalformedError(f"{len(body) - pos} bytes behind the last record of a batch")
+    return found
+
+
+_new = tuple.__new__  # what the class itself would call, by way of Python
+_NULL = 0x01
+"""-1, as a varint."""
 
 
 def thinned(header: BatchHeader, body: bytes, kept: list[Slot], delete_horizon_ms: int | None = None) -> bytearray:
