@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from tests.broker.client import Client, request_frame
 
+from tidings.broker.clock import SystemClock
 from tidings.broker.config import BrokerConfig
 from tidings.broker.connection import OUTGOING_BYTES_MAX, Connection
 from tidings.broker.dispatch import Api, CloseConnection, Context, Reply
 from tidings.broker.handlers.api_versions import api_versions
+from tidings.broker.throttle import Throttle
+from tidings.coordination.quotas.limits import QuotaLimits
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import Message
 from tidings.wire.messages.api_versions import ApiVersionsRequest
@@ -43,6 +46,7 @@ class Stage:
             connections=set(),
             is_closing=False,
             loop=asyncio.get_running_loop(),
+            throttle=Throttle(QuotaLimits(), SystemClock()),
         )
         self.seen: list[Message] = []
         self.address = ("", 0)

@@ -25,7 +25,17 @@ log = logging.getLogger(__name__)
 class Call:
     """A request in the hands of its handler. While `future` is there and not done, its reply has to be waited for."""
 
-    __slots__ = ("_api", "_correlation_id", "_reply", "_version", "future")
+    __slots__ = (
+        "_api",
+        "_client_id",
+        "_correlation_id",
+        "_frame_bytes",
+        "_reply",
+        "_throttle",
+        "_version",
+        "future",
+        "mute_ms",
+    )
 
     def __init__(self, broker: Broker, frame: memoryview, client_host: str, local_host: str) -> None:
         """Read `frame` and start its handler.
@@ -37,6 +47,10 @@ class Call:
         if api is None:
             raise MalformedError(f"there is no API {key} here (version {version} of it was asked for)")
         self._api: Api = api
+        self._client_id = client_id
+        self._frame_bytes = len(frame)
+        self._throttle = broker.throttle
+        self.mute_ms = 0  # how long nothing further may be read from this client; known with the reply
         self._version = version
         self._reply: Reply = None
         self.future: asyncio.Future[Reply] | None = None
@@ -77,6 +91,14 @@ class Call:
                 raise CloseConnection(f"{self._api.name} was given up") from None
             except Exception as error:
                 self._reply = self._answer_to(error)
+        pieces = self._framed()
+        self.mute_ms = self._throttle.wait_ms(self.key, self._client_id, self._frame_bytes, pieces)
+        if self.mute_ms and self._reply is not None:
+            self._reply.throttle_time_ms = self.mute_ms  # type: ignore[attr-defined]
+            return self._framed()
+        return pieces
+
+    def _framed(self) -> list[Buffer]:
         if self._reply is None:
             return []
         parts = encode(self._reply, self._version)

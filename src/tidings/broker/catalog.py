@@ -21,6 +21,7 @@ from tidings.broker.partition_folders import PartitionFolders
 from tidings.broker.settings import Settings
 from tidings.broker.topic import NewTopic, Replica, Topic
 from tidings.broker.topic_names import CATALOG, GROUP_OFFSETS, check_collision, folded
+from tidings.coordination.quotas.limits import QuotaLimits
 from tidings.errors import DiskError
 from tidings.log.config import LogConfig
 from tidings.log.files import Files
@@ -97,6 +98,10 @@ class Catalog:
         return self._state.settings
 
     @property
+    def quotas(self) -> QuotaLimits:
+        return self._state.quotas
+
+    @property
     def producer_ids(self) -> ProducerIdsRecord | None:
         """The last one written."""
         return self._state.producer_ids
@@ -159,7 +164,7 @@ class Catalog:
         await self._to_the_end(self._alter_broker(name, alter, validate_only))
 
     async def write(self, records: Sequence[Message]) -> None:
-        """Keep records that others planned (producer ids). Raises DiskError."""
+        """Keep records that others planned (producer ids, quotas). Raises DiskError."""
         await self._to_the_end(self._write_alone(records))
 
     async def group_offsets(self) -> Partition:

@@ -12,9 +12,11 @@ from tidings.broker.settings import Settings
 from tidings.broker.topic import NewTopic, Replica, Topic
 from tidings.broker.topic_configs import checked
 from tidings.broker.topic_names import GROUP_OFFSETS, INTERNAL, check_collision, check_name, folded
+from tidings.coordination.quotas.limits import QuotaLimits
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import Message
 from tidings.wire.messages.metadata_records import (
+    ClientQuotaRecord,
     ConfigRecord,
     PartitionRecord,
     ProducerIdsRecord,
@@ -43,11 +45,12 @@ class ResourceType(IntEnum):
 
 
 class CatalogState:
-    """`topics` by name, `settings` below them. Only `replay` changes anything."""
+    """`topics` by name, `settings` below them, `quotas` of clients. Only `replay` changes anything."""
 
     def __init__(self, node_id: int, settings: Settings) -> None:
         self.topics: dict[str, Topic] = {}
         self.settings = settings
+        self.quotas = QuotaLimits()
         self.partition_count = 0
         self.revision = 0
         """Rises with every topic that is created, grows or is deleted."""
@@ -63,6 +66,7 @@ class CatalogState:
             RemoveTopicRecord: self._replay_removal,
             ConfigRecord: self._replay_config,
             ProducerIdsRecord: self._replay_producer_ids,
+            ClientQuotaRecord: self.quotas.replay,
         }
 
     def topic(self, name: str) -> Topic:

@@ -42,6 +42,8 @@ class Connection(asyncio.BufferedProtocol):
         self._outgoing: list[Buffer] = []
         self._outgoing_bytes = 0
         self._client_reads = True
+        self._muted_until = 0.0
+        self._unmuting: asyncio.TimerHandle | None = None
         self._reading = True
         self._finishing = False
         self._open = False
@@ -69,6 +71,8 @@ class Connection(asyncio.BufferedProtocol):
         self._open = False
         self._broker.connections.discard(self)
         self._frames.clear()
+        if self._unmuting is not None:
+            self._unmuting.cancel()
         for call in self._calls:
             if call.future is not None:
                 call.future.cancel()
@@ -131,7 +135,7 @@ class Connection(asyncio.BufferedProtocol):
                     if call.future is not None:
                         call.future.add_done_callback(self._on_reply)
                 else:
-                    self._send(call.encoded_reply())
+                    self._answer(call)
             self._flush()
         except Exception as error:
             self._hang_up(error)
@@ -143,7 +147,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._transport.resume_reading()
 
     def _may_handle(self, frame: memoryview) -> bool:
-        if self._finishing or not (self._open and self._client_reads):
+        if self._finishing or self._unmuting is not None or not (self._open and self._client_reads):
             return False
         if not self._calls:
             return True
@@ -156,7 +160,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         try:
             while calls and (calls[0].future is None or calls[0].future.done()):
-                self._send(calls.popleft().encoded_reply())
+                self._answer(calls.popleft())
             self._flush()
         except Exception as error:
             self._hang_up(error)
@@ -165,6 +169,24 @@ class Connection(asyncio.BufferedProtocol):
             self.close()
         elif self._frames:
             self._go_on()
+
+    def _answer(self, call: Call) -> None:
+        self._send(call.encoded_reply())
+        if call.mute_ms:
+            self._mute(call.mute_ms / 1000)
+
+    def _mute(self, seconds: float) -> None:
+        """Handle nothing for a while: this client has used up more than its quota."""
+        loop = self._broker.loop
+        self._muted_until = max(self._muted_until, loop.time() + seconds)
+        if self._unmuting is not None:
+            self._unmuting.cancel()
+        self._unmuting = loop.call_at(self._muted_until, self._unmute)
+
+    def _unmute(self) -> None:
+        self._unmuting = None
+        self.quiet_rounds = 0
+        self._go_on()
 
     def _send(self, pieces: list[Buffer]) -> None:
         self._outgoing += pieces

@@ -15,6 +15,7 @@ from tidings.wire.codec import decode, encode_bytes
 from tidings.wire.error_codes import ApiError
 from tidings.wire.message import Message
 from tidings.wire.messages.metadata_records import (
+    ClientQuotaRecord,
     ConfigRecord,
     PartitionRecord,
     ProducerIdsRecord,
@@ -34,6 +35,7 @@ _WRITTEN_VERSIONS: dict[type[Message], int] = {
     ConfigRecord: 0,
     RemoveTopicRecord: 0,
     ProducerIdsRecord: 0,
+    ClientQuotaRecord: 0,
 }
 _BY_KEY = {cls.api_key: cls for cls in _WRITTEN_VERSIONS}
 

@@ -25,6 +25,7 @@ from tidings.broker.long_polls import LongPolls
 from tidings.broker.producer_id_blocks import ProducerIdBlocks
 from tidings.broker.sessions import FetchSessions
 from tidings.broker.settings import Settings
+from tidings.broker.throttle import Throttle
 from tidings.log.files import DiskFiles, Files
 from tidings.wire.frames import SCRATCH_BYTES
 
@@ -46,6 +47,7 @@ class Broker:
     folder: DataFolder
     groups: GroupRuntime
     producer_ids: ProducerIdBlocks
+    throttle: Throttle
     address: tuple[str, int]
     """Host and port as clients are told them: `advertised`, or where we listen."""
 
@@ -103,6 +105,7 @@ class Broker:
         )
         undo.callback(self.catalog.close)
         self.catalog.deleted.append(self._forget_topic)
+        self.throttle = Throttle(self.catalog.quotas, self.clock)
 
     async def _serve(self, listener: socket.socket) -> None:
         host, port = listener.getsockname()[:2]

@@ -51,7 +51,8 @@ class _Fetch:
         self._request = request
         self._broker = context.broker
         self._session = session
-        self._bytes_max = min(request.max_bytes, context.broker.config.fetch_bytes_max)
+        broker, quota_bytes = context.broker, context.broker.throttle.fetch_bytes_max(context.client_id)
+        self._bytes_max = int(min(request.max_bytes, broker.config.fetch_bytes_max, quota_bytes))
         self._future: asyncio.Future[Reply] | None = None
         # What the last look found:
         self._found: list[tuple[Asked, PartitionData]] = []
