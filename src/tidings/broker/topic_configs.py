@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from tidings.broker.config_key import LONG_MAX, ConfigKey, ConfigType, table
 from tidings.wire.error_codes import ApiError, ErrorCode
 
+_ONE_LEVEL = " Kept; where this broker compresses, it is at the level each library has by default."
 _NO_EFFECT = " No effect on a broker of one node."
-_NOT_YET = " Kept; this broker does not compact yet."
 _THROTTLED = re.compile(r"[0-9]+:[0-9]+|\*")
 
 
@@ -60,21 +60,22 @@ TOPIC_CONFIGS: dict[str, ConfigKey] = table(
             name="cleanup.policy", type=ConfigType.LIST, default="delete", choices=("compact", "delete"),
             synonyms=("log.cleanup.policy",),
             documentation="What happens to old segments. delete: they go when retention.ms or retention.bytes is"
-            " reached. compact: the latest record of each key is to be kept; until this broker compacts, all are.",
+            " reached. compact: the latest record of each key is kept. Both may be asked for.",
         ),
         ConfigKey(
             name="compression.gzip.level", type=ConfigType.INT, default="-1", low=-1, high=9, check=_gzip_level,
-            synonyms=("compression.gzip.level",), documentation="Level of gzip." + _NO_EFFECT,
+            synonyms=("compression.gzip.level",), documentation="Level of gzip." + _ONE_LEVEL,
         ),
-        _int("compression.lz4.level", 9, 1, "Level of lz4." + _NO_EFFECT, "compression.lz4.level", high=17),
+        _int("compression.lz4.level", 9, 1, "Level of lz4." + _ONE_LEVEL, "compression.lz4.level", high=17),
         _choice(
             "compression.type", "producer", ("uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"),
-            "Compression of what is stored. Records are always kept as the producer compressed them.",
+            "Compression of what is stored. producer: as it was sent; anything else: what was sent otherwise is"
+            " recompressed.",
             "compression.type",
         ),
-        _int("compression.zstd.level", 3, -131072, "Level of zstd." + _NO_EFFECT, "compression.zstd.level", high=22),
+        _int("compression.zstd.level", 3, -131072, "Level of zstd." + _ONE_LEVEL, "compression.zstd.level", high=22),
         _long(
-            "delete.retention.ms", 86_400_000, 0, "How long a tombstone outlives compaction." + _NOT_YET,
+            "delete.retention.ms", 86_400_000, 0, "How long compaction keeps a deleted key's tombstone.",
             "log.cleaner.delete.retention.ms",
         ),
         _long(
@@ -112,7 +113,7 @@ TOPIC_CONFIGS: dict[str, ConfigKey] = table(
             "log.local.retention.ms",
         ),
         _long(
-            "max.compaction.lag.ms", LONG_MAX, 1, "The longest a record stays out of compaction." + _NOT_YET,
+            "max.compaction.lag.ms", LONG_MAX, 1, "The longest a record stays out of compaction.",
             "log.cleaner.max.compaction.lag.ms",
         ),
         _int("max.message.bytes", 1_048_588, 0, "The largest record batch accepted, as sent.", "message.max.bytes"),
@@ -132,10 +133,10 @@ TOPIC_CONFIGS: dict[str, ConfigKey] = table(
         ConfigKey(
             name="min.cleanable.dirty.ratio", type=ConfigType.DOUBLE, default="0.5", low=0, high=1,
             synonyms=("log.cleaner.min.cleanable.ratio",),
-            documentation="How much of a log must be uncompacted before it is compacted." + _NOT_YET,
+            documentation="How much of a log must be uncompacted before it is compacted.",
         ),
         _long(
-            "min.compaction.lag.ms", 0, 0, "The shortest a record stays out of compaction." + _NOT_YET,
+            "min.compaction.lag.ms", 0, 0, "The shortest a record stays out of compaction.",
             "log.cleaner.min.compaction.lag.ms",
         ),
         _int(

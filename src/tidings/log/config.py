@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tidings.wire.compression import Compression
+
 UNLIMITED = -1
 
 
@@ -21,6 +23,7 @@ class LogConfig:
     compacts: bool = False  # cleanup.policy has "compact": each record needs a key
     index_interval_bytes: int = 4096  # index.interval.bytes
     message_bytes_max: int = 1048588  # max.message.bytes: of one batch
+    compression: Compression | None = None  # compression.type, if it is not "producer"
     append_time: bool = False  # message.timestamp.type is LogAppendTime
     timestamp_before_ms_max: int = (1 << 63) - 1  # message.timestamp.before.max.ms
     timestamp_after_ms_max: int = 3600 * 1000  # message.timestamp.after.max.ms
@@ -46,12 +49,16 @@ class LogConfig:
                 settings["compacts"] = "compact" in value.split(",")
             elif name == "message.timestamp.type":
                 settings["append_time"] = value == "LogAppendTime"
+            elif name == "compression.type":
+                settings["compression"] = _COMPRESSIONS.get(value)
             elif name == "min.cleanable.dirty.ratio":
                 settings["dirty_ratio_min"] = float(value)
             elif name in _NUMBERS:
                 settings[_NUMBERS[name]] = int(value)
         return cls(**settings)
 
+
+_COMPRESSIONS = {"uncompressed": Compression.NONE} | {kind.name.lower(): kind for kind in Compression if kind}
 
 _NUMBERS = {
     "segment.bytes": "segment_bytes",

@@ -22,6 +22,7 @@ from tidings.errors import DiskError
 from tidings.log.cleaner_checkpoint import CleanerCheckpoint
 from tidings.log.compaction import KEYS_MAX, Compacted, Compaction, Pause, Round, Stopped, due_round
 from tidings.log.config import LogConfig
+from tidings.log.conversion import converted
 from tidings.log.epochs import EpochEnd
 from tidings.log.files import Files, parent, remove_tree
 from tidings.log.recovery import Recovered, recover
@@ -160,6 +161,8 @@ class Partition:
                 if known is not None:
                     time_ms = known.timestamp if self.config.append_time else NO_TIMESTAMP
                     return Appended(known.first_offset, known.last_offset, time_ms, True)
+            if self.config.compression is not None:
+                batches, headers = converted(batches, headers, self.config.compression, self.config)
             base_offset = offset = self.end_offset
             epoch = self.leader_epoch
             position = 0

@@ -6,6 +6,7 @@ from tidings.log.config import LogConfig
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.primitives import Buffer, MalformedError
 from tidings.wire.records import HEADER_BYTES, BatchHeader, crc_matches, read_header
+from tidings.wire.thinning import inflated, slots
 
 
 def check_batches(data: Buffer, config: LogConfig, now_ms: int, one_per_producer: bool) -> list[BatchHeader]:
@@ -25,6 +26,8 @@ def check_batches(data: Buffer, config: LogConfig, now_ms: int, one_per_producer
         _check_header(header, config, now_ms)
         if not crc_matches(data, position, header):
             raise ApiError(ErrorCode.CORRUPT_MESSAGE, "the checksum of a batch does not match")
+        if config.timestamp_before_ms_max < now_ms and not config.append_time:
+            _check_age(memoryview(data)[position:following], header, config, now_ms)
         headers.append(header)
         position = following
     if not headers:
@@ -79,3 +82,14 @@ def _check_timestamp(header: BatchHeader, config: LogConfig, now_ms: int) -> Non
             ErrorCode.INVALID_TIMESTAMP,
             f"timestamp {header.max_timestamp} is out of the topic's range around {now_ms}",
         )
+
+
+def _check_age(batch: memoryview, header: BatchHeader, config: LogConfig, now_ms: int) -> None:
+    """The earliest timestamp of a batch is only in its records."""
+    try:
+        found = slots(inflated(batch, header), header.record_count)
+    except MalformedError as error:
+        raise ApiError(ErrorCode.INVALID_RECORD, str(error)) from error
+    earliest = header.base_timestamp + min((slot.timestamp_delta for slot in found), default=0)
+    if 0 <= earliest < now_ms - config.timestamp_before_ms_max:
+        raise ApiError(ErrorCode.INVALID_TIMESTAMP, f"timestamp {earliest} is older than the topic takes")
