@@ -1,0 +1,36 @@
+"""DescribeAcls (API key 29)."""
+
+from __future__ import annotations
+
+from tidings.wire.message import INT8, INT16, INT32, STRING, Array, Message, Struct, field
+
+
+class AclDescription(Struct):
+    principal: str = field(STRING)
+    host: str = field(STRING)
+    operation: int = field(INT8)
+    permission_type: int = field(INT8)
+
+
+class DescribeAclsResource(Struct):
+    resource_type: int = field(INT8)
+    resource_name: str = field(STRING)
+    pattern_type: int = field(INT8, default=3)
+    acls: list[AclDescription] = field(Array(AclDescription))
+
+
+class DescribeAclsResponse(Message, versions=(1, 3), flexible_since=2):
+    throttle_time_ms: int = field(INT32)
+    error_code: int = field(INT16)
+    error_message: str | None = field(STRING, nullable_since=0)
+    resources: list[DescribeAclsResource] = field(Array(DescribeAclsResource))
+
+
+class DescribeAclsRequest(Message, api_key=29, versions=(1, 3), flexible_since=2, response=DescribeAclsResponse):
+    resource_type_filter: int = field(INT8)
+    resource_name_filter: str | None = field(STRING, nullable_since=0)
+    pattern_type_filter: int = field(INT8, default=3)
+    principal_filter: str | None = field(STRING, nullable_since=0)
+    host_filter: str | None = field(STRING, nullable_since=0)
+    operation: int = field(INT8)
+    permission_type: int = field(INT8)

@@ -1,0 +1,96 @@
+"""Moving replicas, and rules of access, on one node with one folder and no authorizer: said as Apache Kafka says it."""
+
+from __future__ import annotations
+
+import pytest
+from tests.broker.client import Client
+
+from tidings.broker.server import Broker
+from tidings.wire.error_codes import ErrorCode
+from tidings.wire.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    ReassignablePartition,
+    ReassignableTopic,
+)
+from tidings.wire.messages.alter_replica_log_dirs import (
+    AlterReplicaLogDir,
+    AlterReplicaLogDirsRequest,
+    AlterReplicaLogDirTopic,
+)
+from tidings.wire.messages.create_acls import AclCreation, CreateAclsRequest
+from tidings.wire.messages.delete_acls import DeleteAclsFilter, DeleteAclsRequest
+from tidings.wire.messages.describe_acls import DescribeAclsRequest
+
+TOPIC, ANY, READ, ALLOW = 2, 1, 3, 3
+
+
+@pytest.mark.parametrize("version", [0, 1])
+async def test_a_partition_may_be_put_where_it_is_and_nowhere_else(client: Client, version: int) -> None:
+    async def move(name: str, index: int, replicas: list[int] | None) -> ErrorCode:
+        topic = ReassignableTopic(
+            name=name, partitions=[ReassignablePartition(partition_index=index, replicas=replicas)]
+        )
+        response = await client.ask(AlterPartitionReassignmentsRequest(topics=[topic]), version)
+        assert (response.error_code, response.error_message) == (ErrorCode.NONE, None)
+        (told,) = response.responses[0].partitions
+        assert (response.responses[0].name, told.partition_index) == (name, index)
+        assert (told.error_message is None) == (told.error_code == ErrorCode.NONE)
+        return ErrorCode(told.error_code)
+
+    assert await move("orders", 0, [1]) == ErrorCode.NONE
+    assert await move("orders", 0, [2]) == ErrorCode.INVALID_REPLICA_ASSIGNMENT
+    assert await move("orders", 0, []) == ErrorCode.INVALID_REPLICA_ASSIGNMENT
+    assert await move("orders", 0, None) == ErrorCode.NO_REASSIGNMENT_IN_PROGRESS
+    assert await move("orders", 2, [1]) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+    assert await move("letters", 0, [1]) == ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_replica_is_in_the_one_folder_there_is(live: Broker, client: Client, version: int) -> None:
+    here = AlterReplicaLogDir(
+        path=live.folder.path,
+        topics=[
+            AlterReplicaLogDirTopic(name="orders", partitions=[1, 2]),
+            AlterReplicaLogDirTopic(name="no", partitions=[0]),
+        ],
+    )
+    there = AlterReplicaLogDir(path="/other", topics=[AlterReplicaLogDirTopic(name="orders", partitions=[0])])
+    response = await client.ask(AlterReplicaLogDirsRequest(dirs=[here, there]), version)
+    told = {
+        (topic.topic_name, part.partition_index): part.error_code
+        for topic in response.results
+        for part in topic.partitions
+    }
+    assert told == {
+        ("orders", 0): ErrorCode.LOG_DIR_NOT_FOUND,
+        ("orders", 1): ErrorCode.NONE,
+        ("orders", 2): ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        ("no", 0): ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+    }
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+async def test_rules_of_access_are_refused_since_nobody_would_follow_them(client: Client, version: int) -> None:
+    refused = (ErrorCode.SECURITY_DISABLED, "No Authorizer is configured.")
+    asked = DescribeAclsRequest(
+        resource_type_filter=ANY, pattern_type_filter=ANY, operation=ANY, permission_type=ANY,
+        resource_name_filter=None, principal_filter=None, host_filter=None,
+    )  # fmt: skip
+    response = await client.ask(asked, version)
+    assert (response.error_code, response.error_message) == refused
+    rule = AclCreation(
+        resource_type=TOPIC,
+        resource_name="orders",
+        principal="User:me",
+        host="*",
+        operation=READ,
+        permission_type=ALLOW,
+    )
+    response = await client.ask(CreateAclsRequest(creations=[rule, rule]), version)
+    assert [(result.error_code, result.error_message) for result in response.results] == [refused] * 2
+    all_rules = DeleteAclsFilter(
+        resource_type_filter=ANY, pattern_type_filter=ANY, operation=ANY, permission_type=ANY,
+        resource_name_filter=None, principal_filter=None, host_filter=None,
+    )  # fmt: skip
+    response = await client.ask(DeleteAclsRequest(filters=[all_rules]), version)
+    assert [(result.error_code, result.error_message) for result in response.filter_results] == [refused]
