@@ -10,6 +10,7 @@ The contract with whoever runs a coordinator:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -72,3 +73,8 @@ class Outcome:
 
     def reply(self, ticket: Ticket, message: Message) -> None:
         self.replies.append((ticket, message))
+
+    def tickets(self) -> Iterator[Ticket]:
+        """Whoever this outcome answers, now or when its markers are written."""
+        yield from (ticket for ticket, _ in self.replies)
+        yield from (markers.ticket for markers in self.markers if markers.ticket is not None)
