@@ -8,11 +8,11 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaConnectionError
-from kafka.structs import OffsetAndMetadata
 from tests.interop.clients.base import HEARTBEAT_MS, Got, Position
 
 
@@ -58,8 +58,8 @@ class KafkaPythonMember:
             enable_auto_commit=False,
             heartbeat_interval_ms=HEARTBEAT_MS,
         )
-        self._received: queue.SimpleQueue[tuple[TopicPartition, Got]] = queue.SimpleQueue()
-        self._returned: dict[TopicPartition, int] = {}
+        self._lock = threading.Lock()
+        self._received: list[Got] = []
         self._orders: queue.SimpleQueue[tuple[Callable[[], None], Future[None]]] = queue.SimpleQueue()
         self._running = True
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -68,10 +68,9 @@ class KafkaPythonMember:
     def _run(self) -> None:
         while self._running:
             with suppress(KafkaConnectionError):  # the broker is away
-                for partition, records in self._consumer.poll(timeout_ms=300).items():
-                    for record in records:
-                        got = Got(Position(record.partition, record.offset), record.value.decode())
-                        self._received.put((partition, got))
+                found = self._consumer.poll(timeout_ms=100)
+                with self._lock:
+                    self._received += [_got(record) for records in found.values() for record in records]
             while not self._orders.empty():
                 work, done = self._orders.get()
                 try:
@@ -79,31 +78,29 @@ class KafkaPythonMember:
                 except Exception as error:
                     done.set_exception(error)
 
-    def _order(self, work: Callable[[], None]) -> None:
-        """Have the thread do it between two polls: the consumer is not made for two threads."""
-        done: Future[None] = Future()
-        self._orders.put((work, done))
-        done.result(30)
-
     def assignment(self) -> set[int]:
         return {p.partition for p in self._consumer.assignment()}
 
     def poll(self) -> list[Got]:
-        found: list[Got] = []
-        with suppress(queue.Empty):
-            while True:
-                partition, got = self._received.get(timeout=0 if found else 0.05)
-                self._returned[partition] = got.at.offset + 1
-                found.append(got)
+        self._order(lambda: None)  # the thread has polled once more
+        with self._lock:
+            found, self._received = self._received, []
         return found
 
     def commit(self) -> None:
-        mine = {p: OffsetAndMetadata(offset, "", -1) for p, offset in self._returned.items()}
-        self._returned.clear()
-        if mine:
-            self._order(lambda: self._consumer.commit(mine))
+        self._order(self._consumer.commit)
+
+    def _order(self, work: Callable[[], None]) -> None:
+        """Have the thread do it between two polls: the consumer is not made for two threads."""
+        done: Future[None] = Future()
+        self._orders.put((work, done))
+        done.result(60)
 
     def leave(self) -> None:
         self._running = False
         self._thread.join(30)
         self._consumer.close(autocommit=False)
+
+
+def _got(record: Any) -> Got:
+    return Got(Position(record.partition, record.offset), record.value.decode())
