@@ -1,0 +1,158 @@
+"""librdkafka's own tests, run by its own test runner against a `tidings up`.
+
+    python -m tests.interop.librdkafka                        all that needs a broker
+    python -m tests.interop.librdkafka 0030 0081              these
+    python -m tests.interop.librdkafka --suite 2.15.1         of another version of librdkafka
+    python -m tests.interop.librdkafka --protocol consumer    all consumers in the group protocol of KIP-848
+
+librdkafka's sources, tests included, are part of two packages of npm's. They are built in .peers/ with a C and a C++
+compiler and the headers of OpenSSL, zlib and zstd (in Debian: build-essential libssl-dev zlib1g-dev libzstd-dev).
+Its quick mode (-Q) is not used: many tests return at once in it and count as passed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.interop.suites import PEERS, Outcome, State, build, fetch_npm, run, summarise, tell
+
+from tidings.testing.broker import BrokerProcess
+
+PACKAGES = {"2.12.0": ("node-rdkafka", "3.6.1"), "2.15.1": ("@confluentinc/kafka-javascript", "1.10.1")}
+"""librdkafka's version, and the package of npm's in which it comes."""
+
+KAFKA_VERSION = "4.2.0"
+"""What the tests are told that the broker is: they choose by it what to ask."""
+
+PARTITIONS = 4
+TIMEOUT_S = 240
+LONGER_S = {"0038": 400, "0056": 400, "0081": 600, "0103": 600, "0113": 600}
+
+NOT_FOR_US = {
+    "0016": "reads the broker's JMX metrics; without them nothing is verified",
+}
+
+_DECLARED = re.compile(r"(\d{4})_\w+,\s*([^,)]*)")
+_SCENARIO = re.compile(r"\.scenario = \"([\w,]+)\"")
+_COLOUR = re.compile(r"\x1b\[\d+m")
+_ENDED = re.compile(r"=+ Test (\w+) (PASSED|FAILED|SKIPPED) =+")
+_FAILED_AT = re.compile(r"### Test \"(\w+)[^\n]*failed at [^\n]*###\n([^\n]*)")
+_SKIPPED_FOR = re.compile(r"\[(\w+) */[^\]]*\] (?:WARN: )?SKIPPING TEST: ([^\n]*)")
+
+
+@dataclass(frozen=True)
+class Test:
+    """What test.c declares: tests of the same number run together."""
+
+    number: str
+    scenario: str
+
+
+def sources(version: str) -> Path:
+    """librdkafka's folder, with its test runner built."""
+    folder = fetch_npm(*PACKAGES[version]) / "deps" / "librdkafka"
+    if not (folder / "tests" / "test-runner").exists():
+        build(["./configure", "--disable-gssapi", "--disable-curl"], folder)
+        build(["make", "-j2", "libs"], folder)
+        build(["make", "-j2", "-C", "tests", "build"], folder)
+    return folder
+
+
+def declared(folder: Path) -> list[Test]:
+    """The tests that need a broker, by number and scenario."""
+    found: dict[Test, None] = {}
+    for declaration in (folder / "tests" / "test.c").read_text().split("\n    _TEST(")[1:]:
+        named = _DECLARED.match(declaration)
+        scenario = _SCENARIO.search(declaration)
+        if named and not {"TEST_F_LOCAL", "TEST_F_MANUAL"} & set(re.findall(r"\w+", named[2])):
+            found[Test(named[1], scenario[1] if scenario and "default" not in scenario[1] else "default")] = None
+    return list(found)
+
+
+def run_test(test: Test, folder: Path, bootstrap: str, room: Path, protocol: str) -> Iterator[Outcome]:
+    """All tests of one number, in a process of their own."""
+    environment = {
+        "TESTS": test.number,
+        "RDKAFKA_TEST_CONF": str(room / "test.conf"),
+        "TEST_KAFKA_VERSION": KAFKA_VERSION,
+        "TEST_SCENARIO": test.scenario,
+        "LD_LIBRARY_PATH": f"{folder}/src:{folder}/src-cpp",
+        "KAFKA_PATH": str(room / "kafka"),
+        "BROKERS": bootstrap,
+    }
+    if protocol != "classic":
+        environment["TEST_CONSUMER_GROUP_PROTOCOL"] = protocol
+    log = room / f"{test.number}-{test.scenario}.log"
+    timeout_s = LONGER_S.get(test.number, TIMEOUT_S)
+    done = run(
+        ["./test-runner", "-p1", "-L", "-K"],
+        cwd=folder / "tests", timeout_s=timeout_s, environment=environment, log=log,
+    )  # fmt: skip
+    text = _COLOUR.sub("", done.output)
+    reasons = {name: reason.strip() for name, reason in [*_SKIPPED_FOR.findall(text), *_FAILED_AT.findall(text)]}
+    ended: dict[str, State] = {}
+    for name, state in _ENDED.findall(text):
+        if name.startswith(test.number):
+            ended[name] = "passed" if state == "PASSED" else "failed" if state == "FAILED" else "skipped"
+    for name in re.findall(r"=+ Running test (\w+) =+", text):
+        if ended.get(name, "failed") == "failed":
+            ended[name] = "timed out" if done.code is None else "failed" if name in reasons else "crashed"
+    for name, ended_as in ended.items():
+        yield Outcome(name, ended_as, round(done.seconds, 1), "" if ended_as == "passed" else reasons.get(name, ""))
+
+
+def prepare(room: Path, bootstrap: str) -> None:
+    """The runner's configuration, and a folder that looks like Apache Kafka's to the tests that call its tools."""
+    room.mkdir(parents=True, exist_ok=True)
+    (room / "test.conf").write_text(f"bootstrap.servers={bootstrap}\ntest.topic.random=true\n")
+    tools = room / "kafka" / "bin"
+    tools.mkdir(parents=True, exist_ok=True)
+    for tool in ("kafka-topics.sh", "kafka-acls.sh"):
+        script = tools / tool
+        script.write_text(
+            f'#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name("kafka_tools.py")} {tool} "$@"\n'
+        )
+        script.chmod(0o755)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("numbers", nargs="*", help="tests to run; all if none is named")
+    parser.add_argument("--suite", choices=list(PACKAGES), default="2.12.0", help="librdkafka's version")
+    parser.add_argument("--protocol", choices=["classic", "consumer"], default="classic", help="of consumer groups")
+    parser.add_argument("--bootstrap", help="a broker that runs already; default: one of our own for each scenario")
+    parser.add_argument("--json", type=Path, help="where the result goes")
+    chosen = parser.parse_args(arguments)
+    folder = sources(chosen.suite)
+    tests = [test for test in declared(folder) if not chosen.numbers or test.number in chosen.numbers]
+    name = f"librdkafka-{chosen.suite}-{chosen.protocol}"
+    outcomes: list[Outcome] = []
+    for scenario, settings in (("default", []), ("noautocreate", ["--no-auto-create"])):
+        of_scenario = [test for test in tests if test.scenario == scenario]
+        if not of_scenario:
+            continue
+        with tempfile.TemporaryDirectory(prefix="tidings-") as data:
+            broker = BrokerProcess(Path(data) / "data", arguments=["--partitions", str(PARTITIONS), *settings])
+            if chosen.bootstrap is None:
+                broker.start()
+            try:
+                room = PEERS / "logs" / name
+                bootstrap = chosen.bootstrap or broker.bootstrap
+                prepare(room, bootstrap)
+                for test in of_scenario:
+                    for outcome in run_test(test, folder, bootstrap, room, chosen.protocol):
+                        tell(outcome)
+                        outcomes.append(outcome)
+            finally:
+                broker.stop()
+    return summarise("librdkafka", chosen.suite, outcomes, chosen.json or PEERS / "results" / f"{name}.json")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
