@@ -36,6 +36,7 @@ class BrokerConfig:
     fetch_sessions_max: int = 1000  # max.incremental.fetch.session.cache.slots
     connection_idle_ms_max: int = 600_000  # connections.max.idle.ms
     retention_check_interval_ms: int = 300_000  # log.retention.check.interval.ms
+    purge_interval_ms: int = 5000  # how soon store-backed streams let go of what was delivered
     compaction_check_interval_ms: int = 15_000  # log.cleaner.backoff.ms
 
     def __post_init__(self) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from tidings.broker.pace import Pace, quick_switches
+from tidings.broker.topic_configs import DELIVERED, RETENTION
 from tidings.errors import DiskError
 from tidings.log.compaction import Stopped
 from tidings.log.partition import Partition
@@ -35,6 +37,7 @@ class Housekeeping:
         self._tasks = [
             asyncio.create_task(self._every(config.retention_check_interval_ms, self.retain)),
             asyncio.create_task(self._every(config.compaction_check_interval_ms, self.compact)),
+            asyncio.create_task(self._every(config.purge_interval_ms, self.purge)),
             asyncio.create_task(self._every(config.connection_idle_ms_max // 2, self.reap)),
         ]
 
@@ -53,7 +56,7 @@ class Housekeeping:
                 continue
             try:
                 partition = broker.catalog.partition(topic.name, replica.index)
-                await _in_thread(lambda partition=partition: self._look_after(partition))  # type: ignore[misc]
+                await _in_thread(partial(self._look_after, partition))
             except (ApiError, DiskError) as error:
                 log.warning("old records of %s-%d could not be looked after: %s", topic.name, replica.index, error)
 
@@ -66,9 +69,25 @@ class Housekeeping:
             partition = replica.log
             if partition is not None and partition.config.compacts and not topic.is_internal:
                 try:
-                    await _in_thread(lambda partition=partition: self._compact(partition))  # type: ignore[misc]
+                    await _in_thread(partial(self._compact, partition))
                 except (ApiError, DiskError) as error:
                     log.warning("%s could not be compacted: %s", partition.path, error)
+
+    async def purge(self) -> None:
+        """Of store-backed streams, delete what was delivered to every group that reads them."""
+        broker = self._broker
+        for topic in list(broker.catalog.topics.values()):
+            if topic.configs.get(RETENTION) != DELIVERED or not broker.groups.is_available:
+                continue
+            for index, offset in enumerate(broker.groups.coordinator.delivered(topic.name)):
+                if not offset or not broker.catalog.is_used(topic, topic.partitions[index]):
+                    continue
+                try:
+                    partition = broker.catalog.partition(topic.name, index)
+                    if offset > partition.log_start_offset:
+                        await _in_thread(partial(partition.purge, offset))
+                except (ApiError, DiskError) as error:
+                    log.warning("%s-%d could not be purged: %s", topic.name, index, error)
 
     async def reap(self) -> None:
         """Close connections that said nothing for as long as they may be silent, or up to half as long again."""

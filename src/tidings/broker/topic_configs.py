@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from tidings.broker.config_key import LONG_MAX, ConfigKey, ConfigType, table
 from tidings.wire.error_codes import ApiError, ErrorCode
 
+RETENTION = "tidings.retention"
+LOG, DELIVERED = "log", "delivered"
 _ONE_LEVEL = " Kept; where this broker compresses, it is at the level each library has by default."
 _NO_EFFECT = " No effect on a broker of one node."
 _THROTTLED = re.compile(r"[0-9]+:[0-9]+|\*")
@@ -162,6 +164,11 @@ TOPIC_CONFIGS: dict[str, ConfigKey] = table(
             "log.roll.jitter.ms", "log.roll.jitter.hours",
         ),
         _long("segment.ms", 604_800_000, 1, "The age at which a segment is closed.", "log.roll.ms", "log.roll.hours"),
+        _choice(
+            RETENTION, LOG, (LOG, DELIVERED),
+            "When records go. log: as cleanup.policy says. delivered: once every consumer group that reads the topic"
+            " has committed past them, and not before; retention.ms and retention.bytes do not apply.",
+        ),
         _flag(
             "unclean.leader.election.enable", "Whether a replica out of sync may lead." + _NO_EFFECT,
             "unclean.leader.election.enable",
@@ -180,6 +187,8 @@ def checked(overrides: Mapping[str, str | None]) -> dict[str, str]:
     low, high = (int(values.get(name, TOPIC_CONFIGS[name].default or 0)) for name in _COMPACTION_LAGS)
     if low > high:
         raise _invalid(f"conflict topic config setting min.compaction.lag.ms ({low}) > max.compaction.lag.ms ({high})")
+    if values.get(RETENTION) == DELIVERED and "compact" in values.get("cleanup.policy", ""):
+        raise _invalid(f"{RETENTION}={DELIVERED} is for streams that are not compacted: cleanup.policy must be delete")
     if values.get("remote.storage.enable") == "true":
         raise _invalid("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with it.")
     return values

@@ -43,18 +43,23 @@ class LogConfig:
     def from_topic(cls, configs: Mapping[str, str]) -> LogConfig:
         """From a topic's configs, already found valid. Those that say nothing about a log are passed over."""
         settings: dict[str, Any] = {}
+        purges = False
         for name, value in configs.items():
             if name == "cleanup.policy":
                 settings["deletes"] = "delete" in value.split(",")
                 settings["compacts"] = "compact" in value.split(",")
             elif name == "message.timestamp.type":
                 settings["append_time"] = value == "LogAppendTime"
+            elif name == "tidings.retention":
+                purges = value == "delivered"
             elif name == "compression.type":
                 settings["compression"] = _COMPRESSIONS.get(value)
             elif name == "min.cleanable.dirty.ratio":
                 settings["dirty_ratio_min"] = float(value)
             elif name in _NUMBERS:
                 settings[_NUMBERS[name]] = int(value)
+        if purges:  # not by age or size, but by `Partition.purge`
+            settings["retention_ms"] = settings["retention_bytes"] = UNLIMITED
         return cls(**settings)
 
 

@@ -38,6 +38,10 @@ from tidings.wire.records import NO_TIMESTAMP, restamp_append_time, stamp
 log = logging.getLogger(__name__)
 
 
+PURGED_BYTES_MIN = 1 << 20
+"""A segment of which nothing is needed any more is not ended for less."""
+
+
 class Appended(NamedTuple):
     """Where a batch went. `append_time_ms` is -1 unless the topic's timestamps are LogAppendTime."""
 
@@ -317,6 +321,21 @@ class Partition:
         else:
             self._move_start(offset)
         return self.log_start_offset
+
+    def purge(self, offset: int) -> None:
+        """Records before `offset` have served: delete them, and give their space back. Raises ApiError, DiskError."""
+        offset = min(offset, self.high_watermark)
+        if offset <= self.log_start_offset:
+            return
+        if self._has_served(offset):
+            self.sync()
+            with self._lock:
+                if self._has_served(offset):
+                    self._roll()  # what is left can be removed then
+        self.delete_before(offset)
+
+    def _has_served(self, offset: int) -> bool:
+        return offset == self.end_offset and self._segments.last.size_bytes >= PURGED_BYTES_MIN
 
     def retain(self, now_ms: int) -> None:
         """Remove what the topic's retention no longer keeps; forget producers long unseen. Raises DiskError."""

@@ -8,7 +8,7 @@ decision was appended to the log, and in the same way when the log is read again
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tidings.coordination.groups import consumer_leave, consumer_timeouts, delete, describe, rebalance
 from tidings.coordination.groups.clock_jumps import ClockJumps
@@ -17,6 +17,7 @@ from tidings.coordination.groups.consumer import records as consumer_records
 from tidings.coordination.groups.consumer.group import ConsumerGroup
 from tidings.coordination.groups.consumer_describe import describe_consumer_groups
 from tidings.coordination.groups.consumer_heartbeat import consumer_heartbeat
+from tidings.coordination.groups.delivered import delivered_to
 from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.heartbeat import heartbeat
 from tidings.coordination.groups.join import join
@@ -120,6 +121,10 @@ class GroupCoordinator:
 
     def topics_deleted(self, names: Iterable[str]) -> Outcome:
         return delete.drop_topics(self._registry, frozenset(names))
+
+    def delivered(self, topic: str) -> Sequence[int | None]:
+        """See `delivered.delivered_to`."""
+        return delivered_to(self._registry, topic)
 
     # --- time ---
 
