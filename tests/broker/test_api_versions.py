@@ -47,10 +47,15 @@ async def test_a_client_software_that_is_no_name_is_refused(client: Client, name
     assert (await client.ask(request(), 4)).error_code == ErrorCode.NONE
 
 
-async def test_no_feature_is_announced_so_that_clients_use_neither_kip_848_nor_transactions_v2(client: Client) -> None:
-    response = await client.ask(request(), 4)
-    assert response.supported_features == response.finalized_features == []
-    assert response.finalized_features_epoch == -1
+@pytest.mark.parametrize("version", [3, 4])
+async def test_features_in_force_are_announced(client: Client, version: int) -> None:
+    """A version 3 client fails at a supported feature that could be off, so it is told of none (KAFKA-17011)."""
+    response = await client.ask(request(), version)
+    in_force = {f.name: (f.min_version_level, f.max_version_level) for f in response.finalized_features}
+    supported = {f.name: (f.min_version, f.max_version) for f in response.supported_features}
+    assert in_force["group.version"] == (1, 1)
+    assert response.finalized_features_epoch >= 0
+    assert supported.get("group.version") == ((0, 1) if version == 4 else None)
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])

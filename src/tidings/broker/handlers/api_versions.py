@@ -2,18 +2,43 @@
 
 - A version we do not have is answered in version 0 with UNSUPPORTED_VERSION and the ranges; the client asks again.
 - Version 3 names the client's software (KIP-511); a name that could not be a metric's tag is refused.
-- Features (KIP-584): none is announced. From that and from the absence of their APIs, clients conclude that there is
-  no new group protocol (KIP-848) and no second version of transactions (KIP-890).
+- Features (KIP-584) say which protocols between APIs are in force. Version 3 cannot tell of one that may also be off
+  (level 0): its clients would fail at it, so they are told what is in force only (KAFKA-17011).
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache
+from typing import NamedTuple
 
 from tidings.broker.dispatch import TABLE, Context, handles
 from tidings.wire.error_codes import ErrorCode
-from tidings.wire.messages.api_versions import ApiVersion, ApiVersionsRequest, ApiVersionsResponse
+from tidings.wire.messages.api_versions import (
+    ApiVersion,
+    ApiVersionsRequest,
+    ApiVersionsResponse,
+    FinalizedFeatureKey,
+    SupportedFeatureKey,
+)
+
+
+class Feature(NamedTuple):
+    """The levels that could be chosen, and the one in force."""
+
+    name: str
+    level_min: int
+    level_max: int
+    level: int
+
+
+FEATURES = (
+    Feature("group.version", 0, 1, 1),  # 1: the consumer group protocol (KIP-848)
+)
+FEATURES_EPOCH = 1
+"""Rises when a level changes; here none does while the broker runs."""
+
+LEVEL_0_SINCE = 4
 
 SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
@@ -36,4 +61,17 @@ def api_versions(request: ApiVersionsRequest, context: Context) -> ApiVersionsRe
         SOFTWARE.fullmatch(request.client_software_name) and SOFTWARE.fullmatch(request.client_software_version)
     ):
         return ApiVersionsResponse(error_code=ErrorCode.INVALID_REQUEST)
-    return ApiVersionsResponse(error_code=ErrorCode.NONE, api_keys=_ranges())
+    return ApiVersionsResponse(
+        error_code=ErrorCode.NONE,
+        api_keys=_ranges(),
+        supported_features=[
+            SupportedFeatureKey(name=feature.name, min_version=feature.level_min, max_version=feature.level_max)
+            for feature in FEATURES
+            if feature.level_min > 0 or context.api_version >= LEVEL_0_SINCE
+        ],
+        finalized_features_epoch=FEATURES_EPOCH,
+        finalized_features=[
+            FinalizedFeatureKey(name=feature.name, min_version_level=feature.level, max_version_level=feature.level)
+            for feature in FEATURES
+        ],
+    )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tidings.coordination.groups.config import GroupConfig
 from tidings.coordination.groups.consumer.assignors import ASSIGNORS
 from tidings.coordination.groups.consumer.group import ConsumerGroup
 from tidings.coordination.groups.consumer.member import (
@@ -147,7 +148,7 @@ class _Heartbeat:
         return ConsumerGroupHeartbeatResponse(
             member_id=member.member_id,
             member_epoch=member.epoch,
-            heartbeat_interval_ms=self.registry.config.consumer_heartbeat_interval_ms,
+            heartbeat_interval_ms=_interval_ms(self.registry.config, member),
             assignment=_assignment(member) if is_changed or self._says_all else None,
         )
 
@@ -248,6 +249,13 @@ class _Heartbeat:
             and (request.subscribed_topic_names is not None or request.subscribed_topic_regex is not None)
             and request.topic_partitions is not None
         )
+
+
+def _interval_ms(config: GroupConfig, member: ConsumerMember) -> int:
+    usual_ms = config.consumer_heartbeat_interval_ms
+    if member.state is MemberState.STABLE:
+        return usual_ms
+    return min(usual_ms, config.consumer_unsettled_heartbeat_interval_ms)
 
 
 def _or_as_before(said: str | None, before: str | None) -> str | None:

@@ -126,6 +126,21 @@ class GroupCoordinator:
         """See `delivered.delivered_to`."""
         return delivered_to(self._registry, topic)
 
+    # --- what there is, for monitoring ---
+
+    def member_counts(self) -> dict[str, int]:
+        """Of every group."""
+        groups = self._registry.groups.values()
+        consumer_groups = self._registry.consumer_groups.values()
+        return {group.group_id: len(group.members) for group in (*groups, *consumer_groups)}
+
+    def committed(self) -> Iterator[tuple[str, str, int, int]]:
+        """Group, topic, partition and offset of all that is committed. Things may change while one goes through it."""
+        offsets = self._registry.offsets
+        for group_id in offsets.groups():
+            for topic, partition, committed in list(offsets.of_group(group_id)):
+                yield group_id, topic, partition, committed.offset
+
     # --- time ---
 
     def start(self, now: Now) -> Outcome:
