@@ -8,6 +8,7 @@ from tests.broker.conftest import OpenBroker, create
 
 from tidings.broker.broker_configs import BROKER_CONFIGS
 from tidings.broker.config_key import ConfigSource, ConfigType
+from tidings.broker.group_configs import GROUP_CONFIGS
 from tidings.broker.server import Broker
 from tidings.broker.topic_configs import TOPIC_CONFIGS
 from tidings.wire.error_codes import ErrorCode
@@ -19,11 +20,12 @@ from tidings.wire.messages.describe_configs import (
     DescribeConfigsResult,
 )
 
-TOPIC, BROKER, BROKER_LOGGER = 2, 4, 8
+TOPIC, BROKER, BROKER_LOGGER, GROUP = 2, 4, 8, 32
 SET, DELETE, APPEND, SUBTRACT = range(4)
 ORDERS = (TOPIC, "orders")
 THIS_BROKER = (BROKER, "1")
 ALL_BROKERS = (BROKER, "")
+READERS = (GROUP, "readers")
 
 
 async def describe_result(
@@ -136,6 +138,7 @@ async def test_broker_shows_what_it_was_started_with(open_broker: OpenBroker) ->
         ((BROKER, "2"), ErrorCode.INVALID_REQUEST),
         ((BROKER, "one"), ErrorCode.INVALID_REQUEST),
         ((BROKER_LOGGER, "1"), ErrorCode.INVALID_REQUEST),
+        ((GROUP, ""), ErrorCode.INVALID_REQUEST),
         ((0, ""), ErrorCode.INVALID_REQUEST),
     ],
 )
@@ -264,3 +267,48 @@ async def test_nearer_layer_hides_the_farther(live: Broker, client: Client) -> N
 )
 async def test_brokers_settings_are_refused_as_kafka_refuses_them(client: Client, name: str, value: str) -> None:
     assert await change(client, THIS_BROKER, (name, SET, value)) == ErrorCode.INVALID_REQUEST
+
+
+# Groups.
+
+
+async def test_a_group_has_settings_of_its_own_before_it_exists(
+    live: Broker, client: Client, open_broker: OpenBroker
+) -> None:
+    described = await describe(client, READERS)
+    assert described.keys() == GROUP_CONFIGS.keys()
+    assert (described["share.auto.offset.reset"].value, described["share.auto.offset.reset"].config_source) == (
+        "latest",
+        ConfigSource.DEFAULT_CONFIG,
+    )
+    assert await change(client, READERS, ("share.auto.offset.reset", SET, "earliest")) == ErrorCode.NONE
+    assert await value(client, READERS, "share.auto.offset.reset") == ("earliest", ConfigSource.DYNAMIC_GROUP_CONFIG)
+    assert await value(client, (GROUP, "others"), "share.auto.offset.reset") == ("latest", ConfigSource.DEFAULT_CONFIG)
+    await live.close()
+    broker = await open_broker()
+    assert broker.catalog.group_value("share.auto.offset.reset", "readers") == "earliest"
+    async with await Client.connect(broker.address) as again:
+        assert await change(again, READERS, ("share.auto.offset.reset", DELETE, None)) == ErrorCode.NONE
+    assert broker.catalog.groups == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("no.such.setting", "1"),
+        ("consumer.session.timeout.ms", "44999"),
+        ("share.record.lock.duration.ms", "long"),
+        ("share.auto.offset.reset", "by_duration:soon"),
+        ("share.auto.offset.reset", "by_duration:P"),
+        ("share.isolation.level", "serializable"),
+    ],
+)
+async def test_settings_of_groups_that_kafka_refuses_are_refused(client: Client, name: str, value: str) -> None:
+    assert await change(client, READERS, (name, SET, value)) == ErrorCode.INVALID_CONFIG
+
+
+@pytest.mark.parametrize(
+    "value", ["earliest", "LATEST", "by_duration:P1D", "by_duration:PT1H30M", "by_duration:PT0.5S"]
+)
+async def test_a_share_group_may_begin_at_any_of_kafkas_places(client: Client, value: str) -> None:
+    assert await change(client, READERS, ("share.auto.offset.reset", SET, value)) == ErrorCode.NONE

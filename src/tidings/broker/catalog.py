@@ -16,6 +16,7 @@ from tidings.broker.catalog_state import CatalogState, ResourceType
 from tidings.broker.clock import Clock
 from tidings.broker.config import Durability
 from tidings.broker.data_folder import new_id
+from tidings.broker.group_configs import group_value
 from tidings.broker.metadata_log import MetadataLog
 from tidings.broker.partition_folders import PartitionFolders
 from tidings.broker.settings import Settings
@@ -98,6 +99,15 @@ class Catalog:
         return self._state.settings
 
     @property
+    def groups(self) -> Mapping[str, Mapping[str, str]]:
+        """The settings that groups have of their own."""
+        return self._state.groups
+
+    def group_value(self, name: str, group_id: str) -> str:
+        """What holds for a group, whether it exists or not."""
+        return group_value(name, self._state.groups.get(group_id, {}))
+
+    @property
     def quotas(self) -> QuotaLimits:
         return self._state.quotas
 
@@ -162,6 +172,10 @@ class Catalog:
     async def alter_broker(self, name: str, alter: Alteration, *, validate_only: bool = False) -> None:
         """Change the dynamic settings of the broker `name`, or of all (''). Raises ApiError."""
         await self._to_the_end(self._alter_broker(name, alter, validate_only))
+
+    async def alter_group(self, name: str, alter: Alteration, *, validate_only: bool = False) -> None:
+        """Change a group's own settings. Raises ApiError."""
+        await self._to_the_end(self._alter_group(name, alter, validate_only))
 
     async def write(self, records: Sequence[Message]) -> None:
         """Keep records that others planned (producer ids, quotas). Raises DiskError."""
@@ -263,6 +277,12 @@ class Catalog:
         async with self._changing:
             current = self._state.settings.dynamic.get(name, {})
             changes = self._state.plan_configs(ResourceType.BROKER, name, current, alter(dict(current)))
+            await self._write_configs(changes, validate_only)
+
+    async def _alter_group(self, name: str, alter: Alteration, validate_only: bool) -> None:
+        async with self._changing:
+            current = self._state.groups.get(name, {})
+            changes = self._state.plan_configs(ResourceType.GROUP, name, current, alter(dict(current)))
             await self._write_configs(changes, validate_only)
 
     async def _write_alone(self, records: Sequence[Message]) -> None:

@@ -42,14 +42,16 @@ class ResourceType(IntEnum):
 
     TOPIC = 2
     BROKER = 4
+    GROUP = 32
 
 
 class CatalogState:
-    """`topics` by name, `settings` below them, `quotas` of clients. Only `replay` changes anything."""
+    """Topics, the settings of each layer and of groups, the quotas of clients. Only `replay` changes anything."""
 
     def __init__(self, node_id: int, settings: Settings) -> None:
         self.topics: dict[str, Topic] = {}
         self.settings = settings
+        self.groups: dict[str, dict[str, str]] = {}
         self.quotas = QuotaLimits()
         self.partition_count = 0
         self.revision = 0
@@ -180,12 +182,16 @@ class CatalogState:
     def _replay_config(self, record: ConfigRecord) -> None:
         if record.resource_type == ResourceType.TOPIC:
             configs = self.topics[record.resource_name].configs
+        elif record.resource_type == ResourceType.GROUP:
+            configs = self.groups.setdefault(record.resource_name, {})
         else:
             configs = self.settings.dynamic.setdefault(record.resource_name, {})
         if record.value is None:
             configs.pop(record.name, None)
         else:
             configs[record.name] = record.value
+        if record.resource_type == ResourceType.GROUP and not configs:
+            del self.groups[record.resource_name]
 
     def _replay_producer_ids(self, record: ProducerIdsRecord) -> None:
         self.producer_ids = record

@@ -9,6 +9,7 @@ from tidings.broker.broker_configs import BROKER_CONFIGS
 from tidings.broker.catalog import Catalog
 from tidings.broker.catalog_state import ResourceType
 from tidings.broker.config_key import ConfigKey
+from tidings.broker.group_configs import GROUP_CONFIGS, check_group, checked_of_group
 from tidings.broker.settings import DEFAULT_BROKER
 from tidings.broker.topic_configs import TOPIC_CONFIGS, checked
 from tidings.wire.error_codes import ApiError, ErrorCode
@@ -42,9 +43,14 @@ async def alter(
         await catalog.alter_broker(
             name, lambda current: _checked_of_broker(change(current, BROKER_CONFIGS)), validate_only=validate_only
         )
+    elif kind == ResourceType.GROUP:
+        check_group(name)
+        await catalog.alter_group(
+            name, lambda current: checked_of_group(change(current, GROUP_CONFIGS)), validate_only=validate_only
+        )
     else:
         raise ApiError(
-            ErrorCode.INVALID_REQUEST, f"Unsupported resource type {kind}: settings are of topics and brokers."
+            ErrorCode.INVALID_REQUEST, f"Unsupported resource type {kind}: settings are of topics, brokers and groups."
         )
 
 

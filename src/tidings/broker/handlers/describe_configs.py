@@ -1,4 +1,4 @@
-"""DescribeConfigs: the settings in force of topics and of the broker, and where each was set.
+"""DescribeConfigs: the settings in force of topics, of the broker and of groups, and where each was set.
 
 - A list of keys narrows the answer; null and empty both mean all.
 - `synonyms` are the layers below the value, nearest first; version 3 adds types and, if asked for, documentation.
@@ -14,6 +14,7 @@ from tidings.broker.catalog_state import ResourceType
 from tidings.broker.config_changes import check_broker
 from tidings.broker.config_key import ConfigKey, ConfigSource
 from tidings.broker.dispatch import Context, handles
+from tidings.broker.group_configs import GROUP_CONFIGS, check_group, group_value
 from tidings.broker.settings import DEFAULT_BROKER, Setting
 from tidings.broker.topic_configs import TOPIC_CONFIGS
 from tidings.broker.topic_names import check_name
@@ -44,6 +45,8 @@ def _describe(
             result.configs = _of_topic(resource, request, context)
         elif resource.resource_type == ResourceType.BROKER:
             result.configs = _of_broker(resource, request, context)
+        elif resource.resource_type == ResourceType.GROUP:
+            result.configs = _of_group(resource, request, context)
         else:
             raise ApiError(ErrorCode.INVALID_REQUEST, f"Unsupported resource type: {resource.resource_type}")
     except ApiError as error:
@@ -80,6 +83,19 @@ def _of_broker(
             layers = [layer for layer in layers if layer.source >= ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG]
         value, source = (layers[0].value, layers[0].source) if layers else (None, ConfigSource.DEFAULT_CONFIG)
         described.append(_described(key, value, source, layers, request))
+    return described
+
+
+def _of_group(
+    resource: DescribeConfigsResource, request: DescribeConfigsRequest, context: Context
+) -> list[DescribeConfigsResourceResult]:
+    check_group(resource.resource_name)
+    own = context.broker.catalog.groups.get(resource.resource_name, {})
+    described = []
+    for key in _chosen(GROUP_CONFIGS, resource.configuration_keys):
+        layers = [Setting(key.name, own[key.name], ConfigSource.DYNAMIC_GROUP_CONFIG)] if key.name in own else []
+        source = layers[0].source if layers else ConfigSource.DEFAULT_CONFIG
+        described.append(_described(key, group_value(key.name, own), source, layers, request))
     return described
 
 

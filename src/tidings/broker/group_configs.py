@@ -1,0 +1,96 @@
+"""Every setting a group may have of its own (KIP-848, KIP-932, KIP-1071): Apache Kafka 4.3's names, types and limits.
+
+All are accepted, kept and shown, also for groups that do not exist yet. Of those of kinds of groups that this broker
+does not have, nothing comes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from tidings.broker.config_key import ConfigKey, ConfigType, table
+from tidings.wire.error_codes import ApiError, ErrorCode
+
+_RESET = re.compile(r"latest|earliest|by_duration:P(?!$)(\d+D)?(T(?!$)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", re.IGNORECASE)
+
+
+def _reset(value: str) -> str | None:
+    if _RESET.fullmatch(value):
+        return None
+    return "must be one of: earliest, latest, or of the form by_duration:<ISO8601 duration>"
+
+
+def _int(name: str, default: int, low: int, high: int, documentation: str) -> ConfigKey:
+    return ConfigKey(
+        name=name, type=ConfigType.INT, default=str(default), low=low, high=high, documentation=documentation
+    )
+
+
+def _flag(name: str, documentation: str) -> ConfigKey:
+    return ConfigKey(name=name, type=ConfigType.BOOLEAN, default="true", documentation=documentation)
+
+
+def _of_every_kind() -> Iterator[ConfigKey]:
+    for kind in ("consumer", "share", "streams"):
+        yield _int(f"{kind}.session.timeout.ms", 45_000, 45_000, 60_000, "How long a member may be silent.")
+        yield _int(f"{kind}.heartbeat.interval.ms", 5_000, 5_000, 15_000, "How often a member is to be heard.")
+        yield _int(f"{kind}.assignment.interval.ms", 1_000, 0, 15_000, "Wait between two assignments. There is none.")
+        yield _flag(f"{kind}.assignor.offload.enable", "Whether a thread of its own assigns. It takes none.")
+
+
+GROUP_CONFIGS: dict[str, ConfigKey] = table(
+    [
+        *_of_every_kind(),
+        ConfigKey(
+            name="share.auto.offset.reset",
+            type=ConfigType.STRING,
+            default="latest",
+            check=_reset,
+            documentation="Where a share group begins that has come nowhere yet.",
+        ),
+        _int("share.delivery.count.limit", 5, 2, 10, "How often a record is handed out before it is given up."),
+        ConfigKey(
+            name="share.isolation.level",
+            type=ConfigType.STRING,
+            default="read_uncommitted",
+            choices=("read_committed", "read_uncommitted"),
+            documentation="Whether a share group sees records of transactions that are undecided or aborted.",
+        ),
+        _int("share.partition.max.record.locks", 2_000, 100, 4_000, "Records of a partition handed out at once."),
+        _int(
+            "share.record.lock.duration.ms", 30_000, 15_000, 60_000, "How long a record stays with whom it was given."
+        ),
+        _flag("share.renew.acknowledge.enable", "Whether a member may ask for more time for a record."),
+        _int("streams.initial.rebalance.delay.ms", 3_000, 0, 2**31 - 1, "How long an empty group waits for more."),
+        _int("streams.num.standby.replicas", 0, 0, 2, "Copies of a task's state that are kept warm."),
+    ]
+)
+
+
+def group_value(name: str, own: Mapping[str, str]) -> str:
+    """What holds for a group whose own settings are `own`."""
+    return own.get(name, GROUP_CONFIGS[name].default or "")
+
+
+def check_group(name: str) -> None:
+    """Raises ApiError INVALID_REQUEST for what cannot be a group."""
+    if not name:
+        raise ApiError(ErrorCode.INVALID_REQUEST, "Group name must not be empty.")
+
+
+def checked_of_group(values: Mapping[str, str | None]) -> dict[str, str]:
+    """Settings as a client gives them, in the form they are kept in. Raises ApiError INVALID_CONFIG."""
+    wanted = {}
+    for name, value in values.items():
+        key = GROUP_CONFIGS.get(name)
+        if key is None:
+            raise ApiError(ErrorCode.INVALID_CONFIG, f"Unknown group config name: {name}")
+        if value is None:
+            raise ApiError(ErrorCode.INVALID_CONFIG, f"Null value not supported for group configs: {name}")
+        wanted[name] = key.canonical(value)
+    session, heartbeat = ("session.timeout.ms", "heartbeat.interval.ms")
+    for kind in ("consumer", "share", "streams"):
+        if int(group_value(f"{kind}.{session}", wanted)) <= int(group_value(f"{kind}.{heartbeat}", wanted)):
+            raise ApiError(ErrorCode.INVALID_CONFIG, f"{kind}.{session} must be greater than {kind}.{heartbeat}")
+    return wanted
