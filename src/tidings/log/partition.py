@@ -19,21 +19,24 @@ from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from tidings.errors import DiskError
+from tidings.log.aborted import AbortedTxn
 from tidings.log.cleaner_checkpoint import CleanerCheckpoint
 from tidings.log.compaction import KEYS_MAX, Compacted, Compaction, Pause, Round, Stopped, due_round
 from tidings.log.config import LogConfig
 from tidings.log.conversion import converted
 from tidings.log.epochs import EpochEnd
 from tidings.log.files import Files, parent, remove_tree
+from tidings.log.producers import NO_TRANSACTION, ProducerState
 from tidings.log.recovery import Recovered, recover
 from tidings.log.retention import DELETED, expired_segments
 from tidings.log.segment import SEGMENT_BYTES_MAX, Segment, TornError
 from tidings.log.segments import Mark, Segments
 from tidings.log.side_files import SideFiles
 from tidings.log.times import TimedOffset, first_at, latest
+from tidings.log.transactions import Marker
 from tidings.log.validation import check_batches
 from tidings.wire.error_codes import ApiError, ErrorCode
-from tidings.wire.records import NO_TIMESTAMP, restamp_append_time, stamp
+from tidings.wire.records import NO_TIMESTAMP, BatchHeader, read_header, restamp_append_time, stamp
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +113,7 @@ class Partition:
         self.config = config
         self.leader_epoch = leader_epoch
         self.log_start_offset = found.log_start_offset
-        self.end_offset = self.high_watermark = found.end_offset
+        self.end_offset = found.end_offset
         self.offline_reason: str | None = None
         self._files = files
         self._fsync = durability == "fsync"
@@ -125,7 +128,7 @@ class Partition:
         self._names_made = 0  # of folder and segments, since opened
         self._names_synced = 0  # of those, how many are on the disk
         self._finished_offset = -1 if found.verified else found.end_offset  # the folder tells all up to there
-        self._shown = self._segments.mark(self.end_offset)
+        self._show(self._segments.mark(self.end_offset))
         self._lock = threading.Lock()
         self._syncing = threading.Lock()
         self._tidying = threading.Lock()
@@ -133,8 +136,9 @@ class Partition:
 
     @property
     def last_stable_offset(self) -> int:
-        """Up to here every transaction is decided."""
-        return self.high_watermark
+        """Up to here every transaction is decided, and its marker shown."""
+        high_watermark = self.high_watermark  # read first: a transaction is known of before its records are shown
+        return max(min(high_watermark, self._producers.transactions.first_unstable), self.log_start_offset)
 
     @property
     def size_bytes(self) -> int:
@@ -151,7 +155,8 @@ class Partition:
         """Give each of `batches` its offsets, in place, and write them behind what is there.
 
         Nothing of it is durable, or shown to consumers, before a `sync`. A batch that its producer sent before is not
-        written again: the offsets are those it got then, which a `sync` covers just as well.
+        written again: the offsets are those it got then, which a `sync` covers just as well. A transactional batch
+        begins a transaction, if its producer has none here.
 
         Raises ApiError for what a producer must not send, and KAFKA_STORAGE_ERROR while offline; DiskError if it could
         not be written. In each case the log is as it was.
@@ -159,47 +164,32 @@ class Partition:
         with self._lock:
             self._must_be_online()
             headers = check_batches(batches, self.config, now_ms, check_sequences)
-            first = headers[0]
-            if check_sequences and first.producer_id >= 0:
-                known = self._producers.check(first)
-                if known is not None:
-                    time_ms = known.timestamp if self.config.append_time else NO_TIMESTAMP
-                    return Appended(known.first_offset, known.last_offset, time_ms, True)
+            for header in headers:
+                if header.producer_id >= 0:
+                    known = self._producers.check(header, check_sequences)
+                    if known is not None:
+                        time_ms = known.timestamp if self.config.append_time else NO_TIMESTAMP
+                        return Appended(known.first_offset, known.last_offset, time_ms, True)
             if self.config.compression is not None:
                 batches, headers = converted(batches, headers, self.config.compression, self.config)
-            base_offset = offset = self.end_offset
-            epoch = self.leader_epoch
-            position = 0
-            append_time = self.config.append_time
-            for header in headers:
-                stamp(batches, position, offset, epoch)
-                if append_time:
-                    restamp_append_time(batches, position, header, now_ms)
-                offset += header.last_offset_delta + 1
-                position += header.size_bytes
-            segment = self._segment_for(len(batches), offset, now_ms)
-            try:
-                position = segment.append(batches)
-            except TornError as error:
-                self.offline_reason = str(error)
-                raise
-            offset = base_offset
-            for header in headers:
-                last_offset = offset + header.last_offset_delta
-                size_bytes = header.size_bytes
-                segment.expect_reader(offset, position)
-                max_timestamp = now_ms if append_time else header.max_timestamp
-                segment.note(position, size_bytes, last_offset, max_timestamp)
-                if header.producer_id >= 0:
-                    self._producers.appended(header, last_offset, max_timestamp, now_ms)
-                position += size_bytes
-                offset = last_offset + 1
-            if epoch != self._epochs.latest:
-                self._epochs.assign(epoch, base_offset)
-            self.end_offset = offset
-            if not self._fsync:
-                self._show(Mark(offset, segment, position))
-            return Appended(base_offset, offset - 1, now_ms if append_time else NO_TIMESTAMP, False)
+            return self._write(batches, headers, now_ms)
+
+    def append_marker(
+        self, producer_id: int, producer_epoch: int, *, commit: bool, coordinator_epoch: int = 0, now_ms: int
+    ) -> Appended:
+        """Decide the producer's transaction, if it has one here; `last_stable_offset` moves when this is shown.
+
+        An epoch greater than that of the producer's batches is its epoch from now on (KIP-890).
+
+        Raises ApiError: INVALID_PRODUCER_EPOCH or TRANSACTION_COORDINATOR_FENCED from one that was replaced,
+        KAFKA_STORAGE_ERROR; DiskError.
+        """
+        marker = Marker(producer_id, producer_epoch, commit, coordinator_epoch)
+        batch = marker.encode(now_ms)
+        with self._lock:
+            self._must_be_online()
+            self._producers.check_marker(marker)
+            return self._write(batch, [read_header(batch)], now_ms, marker)
 
     def sync(self) -> None:
         """Return once everything appended before the call is on the disk, and show it: the high watermark moves.
@@ -297,6 +287,27 @@ class Partition:
         with self._lock:
             return latest(self._segments.as_sequence(), self.log_start_offset, self._shown_end)
 
+    # Transactions.
+
+    def aborted(self, from_offset: int, up_to: int) -> list[AbortedTxn]:
+        """The aborted transactions of which something may lie from `from_offset` to before `up_to`, for Fetch."""
+        with self._lock:
+            return self._producers.transactions.aborted.between(from_offset, up_to)
+
+    def has_open_transaction(self, producer_id: int) -> bool:
+        """Whether the producer has written in a transaction here that has no marker yet."""
+        with self._lock:
+            return self._producers.has_open_transaction(producer_id)
+
+    def producers(self) -> list[ProducerState]:
+        """All that are known, for DescribeProducers."""
+        with self._lock:
+            return self._producers.states()
+
+    def open_transactions(self) -> list[ProducerState]:
+        """The producers that have a transaction under way here."""
+        return [state for state in self.producers() if state.first_offset != NO_TRANSACTION]
+
     def epoch_end(self, leader_epoch: int) -> EpochEnd:
         """Where the last epoch not after `leader_epoch` ended, for OffsetForLeaderEpoch (KIP-320)."""
         return self._epochs.end_of(leader_epoch, self.end_offset)
@@ -381,9 +392,50 @@ class Partition:
         if self.offline_reason is not None:
             raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.path} is offline: {self.offline_reason}")
 
+    def _write(
+        self, batches: memoryview | bytearray, headers: list[BatchHeader], now_ms: int, marker: Marker | None = None
+    ) -> Appended:
+        """Append what was found valid."""
+        base_offset = offset = self.end_offset
+        epoch = self.leader_epoch
+        position = 0
+        append_time = self.config.append_time
+        for header in headers:
+            stamp(batches, position, offset, epoch)
+            if append_time:
+                restamp_append_time(batches, position, header, now_ms)
+            offset += header.last_offset_delta + 1
+            position += header.size_bytes
+        segment = self._segment_for(len(batches), offset, now_ms)
+        try:
+            position = segment.append(batches)
+        except TornError as error:
+            self.offline_reason = str(error)
+            raise
+        offset = base_offset
+        for header in headers:
+            last_offset = offset + header.last_offset_delta
+            size_bytes = header.size_bytes
+            segment.expect_reader(offset, position)
+            max_timestamp = now_ms if append_time else header.max_timestamp
+            segment.note(position, size_bytes, last_offset, max_timestamp)
+            if header.producer_id >= 0:
+                self._producers.appended(header, last_offset, max_timestamp, now_ms)
+            position += size_bytes
+            offset = last_offset + 1
+        if marker is not None:
+            self._producers.ended(marker, base_offset, now_ms)
+        if epoch != self._epochs.latest:
+            self._epochs.assign(epoch, base_offset)
+        self.end_offset = offset
+        if not self._fsync:
+            self._show(Mark(offset, segment, position))
+        return Appended(base_offset, offset - 1, now_ms if append_time else NO_TIMESTAMP, False)
+
     def _show(self, mark: Mark) -> None:
         self._shown = mark
         self.high_watermark = mark.offset
+        self._producers.transactions.shown(mark.offset)
 
     def _shown_end(self, segment: Segment) -> int:
         """The position in `segment` where what is shown ends."""
@@ -432,7 +484,7 @@ class Partition:
                 self._fail(error)
                 raise
         self._add_segment()
-        self._unsealed.append((last, self._producers.encode()))
+        self._unsealed.append((last, self._encode_producers()))
         self._recorded_position = 0
 
     def _sync_names(self) -> None:
@@ -449,7 +501,21 @@ class Partition:
         if segment is None or mark.position - self._recorded_position < self.config.recovery_bytes:
             return None
         self._recorded_position = mark.position
-        return _Record(segment, segment.encode_indexes(), mark.offset, self._producers.encode())
+        return _Record(segment, segment.encode_indexes(), mark.offset, self._encode_producers())
+
+    def _encode_producers(self) -> bytes:
+        return self._producers.encode(self._segments.base_offsets)
+
+    def _write_txn_indexes(self) -> None:
+        """Before a snapshot that relies on them. Raises DiskError."""
+        aborted = self._producers.transactions.aborted
+        with self._lock:
+            end_offset = self.end_offset
+            unwritten = aborted.unwritten(self._segments.base_offsets)
+        for base_offset, data in unwritten:
+            self._side_files.write_txn_index(base_offset, data)
+        with self._lock:
+            aborted.written(end_offset)
 
     def _record(self, closed: list[tuple[Segment, bytes]], record: _Record | None) -> None:
         """Write what saves work after a crash. If it fails there is more work then, and nothing else is wrong."""
@@ -458,6 +524,7 @@ class Partition:
         try:
             for segment, _ in closed:
                 segment.write_indexes(segment.encode_indexes())
+            self._write_txn_indexes()
             if record is not None:
                 record.segment.write_indexes(record.indexes)
                 self._side_files.record(record.offset, record.producers, self._epochs)
@@ -484,7 +551,8 @@ class Partition:
         if self._segments and self.end_offset != self._finished_offset:
             last = self._segments.last
             last.write_indexes(last.encode_indexes())
-            self._side_files.record(self.end_offset, self._producers.encode(), self._epochs)
+            self._write_txn_indexes()
+            self._side_files.record(self.end_offset, self._encode_producers(), self._epochs)
             self._recorded_position = last.size_bytes
             self._finished_offset = self.end_offset
 
@@ -551,12 +619,15 @@ class Partition:
             doomed = self._segments.ending_before(max(offset, self.log_start_offset))
             for segment, producers in reversed(self._unsealed):
                 if segment in doomed:
+                    self._write_txn_indexes()
                     self._side_files.keep_producers(segment.end_offset, producers)
                     break
             self._sync_names()
             self._move_start(offset)
             with self._lock:
                 self._segments.forget(doomed)
+                if doomed:
+                    self._producers.transactions.aborted.forget_before(doomed[-1].end_offset)
                 self._unsealed = [entry for entry in self._unsealed if entry[0] not in doomed]
         for segment in doomed:
             segment.remove()

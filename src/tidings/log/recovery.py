@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tidings.errors import DiskError
+from tidings.log.aborted import Aborted
 from tidings.log.checkpoint import Checkpoint
 from tidings.log.cleaner_checkpoint import CleanerCheckpoint
 from tidings.log.config import LogConfig
 from tidings.log.epochs import Epochs
 from tidings.log.files import TEMPORARY, File, Files, parent
 from tidings.log.producers import Producers
-from tidings.log.segment import CLEANED, INDEX, LOG, SNAPSHOT, TIME_INDEX, Segment, file_name, headers
+from tidings.log.segment import CLEANED, INDEX, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, Segment, file_name, headers
 from tidings.log.side_files import EPOCHS_FILE, offset_of, snapshot_offsets
+from tidings.log.transactions import read_marker
 from tidings.wire.primitives import MalformedError
 from tidings.wire.records import HEADER_BYTES, BatchHeader, crc_matches, read_header
 
@@ -78,6 +80,7 @@ def recover(
         files.remove(f"{folder}/{name}")
     epochs, epochs_end = _read_epochs(files, folder, names, end, checkpoint.recovery_point if verified else end)
     producers, producers_end = _read_producers(files, folder, names, end)
+    _read_aborted(files, folder, names, segments, producers, producers_end)
     _replay(segments, epochs, epochs_end, producers, producers_end, now_ms)
     return Recovered(segments, producers, epochs, start, end, checkpoint, cleaned, verified)
 
@@ -90,7 +93,11 @@ def _litter(names: list[str]) -> list[str]:
         for name in names
         if (name.endswith(TEMPORARY) and name != TEMPORARY)
         or (name.endswith(CLEANED) and offset_of(name) >= 0)
-        or (name.endswith((INDEX, TIME_INDEX)) and offset_of(name) >= 0 and name.partition(".")[0] not in logs)
+        or (
+            name.endswith((INDEX, TIME_INDEX, TXN_INDEX))
+            and offset_of(name) >= 0
+            and name.partition(".")[0] not in logs
+        )
     ]
 
 
@@ -286,7 +293,47 @@ def _replay(
         if segment.end_offset <= offset:
             continue
         position = segment.find(offset) if offset > segment.base_offset else 0
-        for _, header in headers(segment.file, position, segment.size_bytes):
+        for batch_position, header in headers(segment.file, position, segment.size_bytes):
             epochs.assign(header.leader_epoch, header.base_offset)
             if header.base_offset >= producers_end:
-                producers.appended(header, header.last_offset, header.max_timestamp, now_ms)
+                _add(producers, segment, batch_position, header, now_ms)
+
+
+def _add(producers: Producers, segment: Segment, position: int, header: BatchHeader, now_ms: int) -> None:
+    if not header.is_control:
+        producers.appended(header, header.last_offset, header.max_timestamp, now_ms)
+        return
+    marker = read_marker(segment.read_batch(position, header))
+    if marker is not None:
+        producers.ended(marker, header.last_offset, now_ms)
+
+
+def _read_aborted(
+    files: Files, folder: str, names: list[str], segments: list[Segment], producers: Producers, end: int
+) -> None:
+    """The transactions that were aborted before the snapshot of `producers`, which is of offset `end`."""
+    aborted = producers.transactions.aborted
+    present = {segment.base_offset for segment in segments}
+    first = min(present, default=end)
+    for check in producers.index_checks:
+        if check.base_offset < first:
+            continue  # deleted
+        name = file_name(check.base_offset, TXN_INDEX)
+        is_there = check.base_offset in present and name in names
+        if not is_there or not aborted.load(check, files.read(f"{folder}/{name}")):
+            log.warning("%s/%s is missing or damaged; told anew from the log", folder, name)
+            producers.transactions.aborted = _find_aborted(segments, end)
+            return
+    aborted.written(end)
+
+
+def _find_aborted(segments: list[Segment], end: int) -> Aborted:
+    """The same, from the log itself."""
+    producers = Producers()
+    for segment in segments:
+        for position, header in headers(segment.file, 0, segment.size_bytes):
+            if header.base_offset >= end:
+                break
+            if header.is_transactional:
+                _add(producers, segment, position, header, 0)
+    return producers.transactions.aborted

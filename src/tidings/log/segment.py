@@ -14,7 +14,7 @@ from tidings.log.index import OffsetIndex, TimeIndex
 from tidings.wire.primitives import Buffer, MalformedError
 from tidings.wire.records import HEADER_BYTES, LENGTH_END, NO_TIMESTAMP, BatchHeader, batches, crc_matches, read_header
 
-LOG, INDEX, TIME_INDEX, SNAPSHOT = ".log", ".index", ".timeindex", ".snapshot"
+LOG, INDEX, TIME_INDEX, TXN_INDEX, SNAPSHOT = ".log", ".index", ".timeindex", ".txnindex", ".snapshot"
 CLEANED = ".log.cleaned"
 """What compaction writes, before it takes the place of a `.log`."""
 SEGMENT_BYTES_MAX = (1 << 31) - 1
@@ -165,7 +165,7 @@ class Segment:
     def remove(self) -> None:
         """Remove its files, the log first: an index without one is litter."""
         self.file.close()
-        self._remove_files(LOG, INDEX, TIME_INDEX)
+        self._remove_files(LOG, INDEX, TIME_INDEX, TXN_INDEX)
 
     def remove_indexes(self) -> None:
         """Remove their files; they can be built anew."""

@@ -44,6 +44,10 @@ class Segments:
     def size_bytes(self) -> int:
         return sum(segment.size_bytes for segment in self._segments)
 
+    @property
+    def base_offsets(self) -> list[int]:
+        return [segment.base_offset for segment in self._segments]
+
     def mark(self, end_offset: int) -> Mark:
         """The end of what is written."""
         if not self._segments:

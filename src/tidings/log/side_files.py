@@ -7,7 +7,7 @@ import threading
 from tidings.log.checkpoint import Checkpoint
 from tidings.log.epochs import Epochs
 from tidings.log.files import Files
-from tidings.log.segment import SNAPSHOT, file_name
+from tidings.log.segment import SNAPSHOT, TXN_INDEX, file_name
 
 EPOCHS_FILE = "leader-epoch-checkpoint"
 SNAPSHOTS_KEPT = 2
@@ -36,6 +36,10 @@ class SideFiles:
         """Segments up to `offset` are about to be removed: then only the snapshot knows their producers."""
         self._write_snapshot(offset, producers)
         self._files.sync_dir(self._folder)
+
+    def write_txn_index(self, base_offset: int, entries: bytes) -> None:
+        """The aborted transactions of one segment; a snapshot, written next, says how to check them."""
+        self._files.write(f"{self._folder}/{file_name(base_offset, TXN_INDEX)}", entries, sync=True, sync_name=False)
 
     def begin_at(self, log_start_offset: int) -> int:
         """Let nothing before be served, from now on; returns where the log begins."""

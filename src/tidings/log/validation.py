@@ -13,7 +13,7 @@ def check_batches(data: Buffer, config: LogConfig, now_ms: int, one_per_producer
     """The headers of the batches that `data` consists of, at least one.
 
     Raises ApiError: INVALID_RECORD, CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE, INVALID_TIMESTAMP,
-    INVALID_TXN_STATE, UNSUPPORTED_FOR_MESSAGE_FORMAT.
+    UNSUPPORTED_FOR_MESSAGE_FORMAT.
     """
     size = len(data)
     headers = []
@@ -59,20 +59,16 @@ def _check_header(header: BatchHeader, config: LogConfig, now_ms: int) -> None:
             ErrorCode.INVALID_RECORD,
             f"{header.record_count} records with a last offset delta of {header.last_offset_delta}",
         )
-    if header.attributes & _FORBIDDEN_BITS:
-        if header.is_control:
-            raise ApiError(ErrorCode.INVALID_RECORD, "only the broker writes control batches")
-        raise ApiError(ErrorCode.INVALID_TXN_STATE, "the producer has no transaction under way here")
+    if header.is_control:
+        raise ApiError(ErrorCode.INVALID_RECORD, "only the broker writes control batches")
+    if header.is_transactional and header.producer_id < 0:
+        raise ApiError(ErrorCode.INVALID_RECORD, "a transactional batch without a producer id")
     if header.producer_id >= 0 and (header.base_sequence < 0 or header.producer_epoch < 0):
         raise ApiError(ErrorCode.INVALID_RECORD, "a producer id without epoch and sequence")
     if not config.append_time and not (
         now_ms - config.timestamp_before_ms_max <= header.max_timestamp <= now_ms + config.timestamp_after_ms_max
     ):
         _check_timestamp(header, config, now_ms)
-
-
-_FORBIDDEN_BITS = 0x30
-"""Transactional, control."""
 
 
 def _check_timestamp(header: BatchHeader, config: LogConfig, now_ms: int) -> None:

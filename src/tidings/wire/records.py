@@ -166,6 +166,11 @@ def is_one_batch(buf: Buffer) -> bool:
     return len(buf) >= HEADER_BYTES and _BATCH_LENGTH.unpack_from(buf, _BATCH_LENGTH_AT)[0] + LENGTH_END == len(buf)
 
 
+def has_transaction(buf: Buffer) -> bool:
+    """Whether the batch that `buf` begins with belongs to a transaction; as quick."""
+    return bool(buf[_ATTRIBUTES_AT + 1] & _TRANSACTIONAL_BIT)
+
+
 def batches(buf: Buffer, pos: int = 0) -> Iterator[tuple[int, BatchHeader]]:
     """Position and header of each whole batch from `pos` on. A batch that is not there to its end ends the iteration,
     as it does for consumers. Raises MalformedError where a header is impossible."""

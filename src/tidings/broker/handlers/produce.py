@@ -30,7 +30,7 @@ from tidings.wire.messages.produce import (
     TopicProduceResponse,
 )
 from tidings.wire.primitives import Buffer, MalformedError
-from tidings.wire.records import is_one_batch, read_header, records
+from tidings.wire.records import has_transaction, is_one_batch, read_header, records
 
 TOPIC_IDS_SINCE = 13
 ZSTD_SINCE = 7
@@ -117,6 +117,8 @@ class _Produce:
             raise ApiError(ErrorCode.INVALID_RECORD, ONE_BATCH)
         if self._version < ZSTD_SINCE and read_header(batch).compression == Compression.ZSTD:
             raise ApiError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce version 7")
+        if has_transaction(batch):
+            raise ApiError(ErrorCode.INVALID_TXN_STATE, "the producer has no transaction under way here")
         if partition.config.compacts:
             _check_keys(batch)
 
