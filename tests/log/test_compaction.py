@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -15,7 +17,7 @@ from tests.log.batches import NOW_MS, chunks, naming
 
 from tidings.errors import DiskError
 from tidings.log.config import LogConfig
-from tidings.log.files import Files
+from tidings.log.files import DiskFiles, Files
 from tidings.log.memory_files import Fault, MemoryFiles
 from tidings.log.partition import Partition
 from tidings.log.recovery import valid_batches
@@ -309,6 +311,31 @@ def test_who_reads_and_writes_meanwhile_sees_every_key() -> None:
         assert {int((value or b"").partition(b":")[0]) for value in state.values()} == set(range(count - 5, count))
 
     assert log.compact(NOW_MS, pause=pause) is not None
+    log.close()
+
+
+def test_a_thread_that_compacts_and_one_that_reads_and_writes_do_not_meet(tmp_path: Path) -> None:
+    """Also when files give up their descriptors all the time, and are opened again by name."""
+    log = Partition.open(DiskFiles(2), str(tmp_path / PATH), CONFIG, now_ms=NOW_MS, clean=True)
+    fill(log, 60)
+    log.sync()
+    rounds = 0
+
+    def compact() -> None:
+        nonlocal rounds
+        while rounds < 30:
+            rounds += log.compact(NOW_MS) is not None
+            log.retain(NOW_MS)
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(compact)
+        while not done.done():
+            fill(log, 10)
+            log.sync()
+            found = stored(log, 700)
+            assert set(latest(found.items())) == {b"key-%d" % number for number in range(5)}
+            assert log.offset_for_time(NOW_MS) is not None
+        done.result()
     log.close()
 
 
