@@ -269,6 +269,19 @@ async def test_brokers_settings_are_refused_as_kafka_refuses_them(client: Client
     assert await change(client, THIS_BROKER, (name, SET, value)) == ErrorCode.INVALID_REQUEST
 
 
+async def test_brokers_settings_with_nothing_to_act_on_are_kept_as_kafka_keeps_them(client: Client) -> None:
+    name = "sasl.kerberos.min.time.before.relogin"
+    assert await change(client, THIS_BROKER, (name, SET, "58000")) == ErrorCode.NONE
+    assert await value(client, THIS_BROKER, name) == ("58000", ConfigSource.DYNAMIC_BROKER_CONFIG)
+
+
+async def test_broker_shows_how_its_groups_are_set(client: Client) -> None:
+    assert await value(client, THIS_BROKER, "group.initial.rebalance.delay.ms") == (
+        "200",
+        ConfigSource.STATIC_BROKER_CONFIG,
+    )
+
+
 # Groups.
 
 
