@@ -46,6 +46,7 @@ class Stage:
             connections=set(),
             is_closing=False,
             loop=asyncio.get_running_loop(),
+            traffic=None,
             throttle=Throttle(QuotaLimits(), SystemClock()),
         )
         self.seen: list[Message] = []

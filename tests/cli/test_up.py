@@ -86,6 +86,7 @@ def test_loopback_is_known_by_address_and_by_its_one_name() -> None:
         ["--data=d", "--durability=os", "--partitions=3"],
         ["--allow-plaintext", "--listen", "0.0.0.0:1", "--advertise", "me:1"],
         ["--no-auto-create"],
+        ["--metrics", "127.0.0.1:0", "--log-format=json", "--log-level", "info"],
         ["--set", "num.partitions=2", "--set=log.retention.hours=1"],
         ["--partitions", "3", "--partitions", "4"],
     ],

@@ -27,11 +27,12 @@ class Call:
 
     __slots__ = (
         "_api",
+        "_began",
+        "_broker",
         "_client_id",
         "_correlation_id",
         "_frame_bytes",
         "_reply",
-        "_throttle",
         "_version",
         "future",
         "mute_ms",
@@ -49,7 +50,8 @@ class Call:
         self._api: Api = api
         self._client_id = client_id
         self._frame_bytes = len(frame)
-        self._throttle = broker.throttle
+        self._broker = broker
+        self._began = 0.0 if broker.traffic is None else broker.traffic.now()
         self.mute_ms = 0  # how long nothing further may be read from this client; known with the reply
         self._version = version
         self._reply: Reply = None
@@ -92,10 +94,13 @@ class Call:
             except Exception as error:
                 self._reply = self._answer_to(error)
         pieces = self._framed()
-        self.mute_ms = self._throttle.wait_ms(self.key, self._client_id, self._frame_bytes, pieces)
+        self.mute_ms = self._broker.throttle.wait_ms(self.key, self._client_id, self._frame_bytes, pieces)
         if self.mute_ms and self._reply is not None:
             self._reply.throttle_time_ms = self.mute_ms  # type: ignore[attr-defined]
-            return self._framed()
+            pieces = self._framed()
+        traffic = self._broker.traffic
+        if traffic is not None:
+            traffic.answered(self.key, self._began, self._frame_bytes, sum(map(len, pieces)), self._reply)
         return pieces
 
     def _framed(self) -> list[Buffer]:

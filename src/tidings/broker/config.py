@@ -29,6 +29,7 @@ class BrokerConfig:
     num_partitions: int = 1  # num.partitions
     auto_create_topics: bool = True  # auto.create.topics.enable
     topic_defaults: Mapping[str, str] = field(default_factory=dict)  # topic configs that differ from Kafka's defaults
+    metrics: str | None = None  # where Prometheus may ask, as host:port
     groups: GroupConfig = field(default_factory=GroupConfig)
 
     request_bytes_max: int = 100 * 1024 * 1024  # socket.request.max.bytes
@@ -52,6 +53,8 @@ class BrokerConfig:
             raise OperatorError(f"{self.node_id} is no node id", "Choose 0 or more.")
         if self.advertised is not None:
             split_address(self.advertised)
+        if self.metrics is not None:
+            split_address(self.metrics)
 
 
 def split_address(address: str) -> tuple[str, int]:

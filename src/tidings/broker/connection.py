@@ -64,6 +64,8 @@ class Connection(asyncio.BufferedProtocol):
         self._local_host = (transport.get_extra_info("sockname") or ("?", 0))[0]
         self._open = True
         self._broker.connections.add(self)
+        if self._broker.traffic is not None:
+            self._broker.traffic.connections_opened += 1
         if self._broker.is_closing:  # it came just before the door was shut
             self.abort()
 
@@ -213,7 +215,9 @@ class Connection(asyncio.BufferedProtocol):
         """Close, and say why in one line; what failed inside the broker leaves its traceback too."""
         self._flush()
         self.close()
+        if self._broker.traffic is not None:
+            self._broker.traffic.connections_failed += 1
         if isinstance(error, MalformedError | CloseConnection):
-            log.warning("closed %s: %s", self.peer, error)
+            log.warning("closed %(peer)s: %(error)s", {"peer": self.peer, "error": error})
         else:
-            log.error("closed %s: the broker failed", self.peer, exc_info=error)
+            log.error("closed %(peer)s: the broker failed", {"peer": self.peer}, exc_info=error)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from tidings.broker.long_polls import LongPolls
 from tidings.log.partition import Partition
-from tidings.log.sync import GroupCommit
+from tidings.log.sync import GroupCommit, Syncs
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,10 @@ class Durability(Protocol):
         """
         ...
 
+    def syncs(self) -> Syncs:
+        """Those that were done since the start."""
+        ...
+
     async def close(self) -> None:
         """Returns when all that was to be settled is, though some `done` may be called a moment later."""
         ...
@@ -47,6 +51,9 @@ class PageCache:
     def settle(self, partition: Partition, appended_bytes: int, done: Done) -> None:
         self._long_polls.grew(partition, appended_bytes)
         done(None)
+
+    def syncs(self) -> Syncs:
+        return Syncs(0, 0.0)
 
     async def close(self) -> None:
         pass
@@ -69,6 +76,9 @@ class Disk:
         if not self._unsent:
             self._loop.call_soon(self._send)  # after all else that came with the same look at the sockets
         self._unsent.append((partition, appended_bytes, done))
+
+    def syncs(self) -> Syncs:
+        return self._commit.syncs
 
     async def close(self) -> None:
         self._send()

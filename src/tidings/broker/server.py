@@ -30,6 +30,8 @@ from tidings.log.files import DiskFiles, Files
 from tidings.wire.frames import SCRATCH_BYTES
 
 if TYPE_CHECKING:
+    from tidings.broker.metrics.endpoint import MetricsEndpoint
+    from tidings.broker.metrics.traffic import Traffic
     from tidings.broker.topic import Topic
 
 log = logging.getLogger(__name__)
@@ -65,6 +67,9 @@ class Broker:
             PageCache(self.long_polls) if config.durability == "os" else Disk(self.long_polls, loop)
         )
         self.housekeeping = Housekeeping(self)
+        self.began_ms = clock.monotonic_ms()
+        self.traffic: Traffic | None = None  # counted when somebody may ask for it
+        self.metrics: MetricsEndpoint | None = None
         self._server: asyncio.Server | None = None
 
     @classmethod
@@ -77,9 +82,13 @@ class Broker:
         with ExitStack() as undo:
             # The port first: from here on it is ours and clients queue, and where it is not, no folder was touched.
             listener = undo.enter_context(listen(config.host, config.port))
+            if config.metrics is not None:
+                metrics_listener = undo.enter_context(listen(*split_address(config.metrics)))
             broker._open_folder(files or DiskFiles(), undo)
             broker.producer_ids = ProducerIdBlocks(broker.catalog, config.node_id)
             broker.groups = await open_groups(broker.catalog, broker.durability, broker.clock, config.groups)
+            if config.metrics is not None:
+                await broker._tell_metrics(metrics_listener)
             await broker._serve(listener)
             undo.pop_all()
         return broker
@@ -114,7 +123,16 @@ class Broker:
         )
         self._server = await self.loop.create_server(lambda: Connection(self), sock=listener)
         self.housekeeping.start()
-        log.info("serving at %s:%d, data in %s", host, port, self.folder.path)
+        where = {"host": host, "port": port, "data": self.folder.path}
+        log.info("serving at %(host)s:%(port)d, data in %(data)s", where)
+
+    async def _tell_metrics(self, listener: socket.socket) -> None:
+        from tidings.broker.metrics.endpoint import MetricsEndpoint
+        from tidings.broker.metrics.traffic import Traffic
+
+        self.traffic = Traffic()
+        self.metrics = MetricsEndpoint(self)
+        await self.metrics.start(listener)
 
     def _forget_topic(self, topic: Topic) -> None:
         """Whoever waits for records of a topic that goes away is told that it did."""
@@ -128,6 +146,8 @@ class Broker:
             return
         self.is_closing = True
         self._server.close()
+        if self.metrics is not None:
+            await self.metrics.close()
         await self.housekeeping.stop()
         self.long_polls.close()
         await self.groups.close()

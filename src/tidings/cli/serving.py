@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tidings.broker.config import BrokerConfig, split_address
 from tidings.broker.server_properties import with_properties
+from tidings.cli.log_lines import log_to_stderr
 from tidings.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ _OPTIONS: dict[str, type] = {
     "--durability": str,
     "--partitions": int,
     "--advertise": str,
+    "--metrics": str,
+    "--log-format": str,
+    "--log-level": str,
 }
 _FLAGS = {"--allow-plaintext": ("allow_plaintext", True), "--no-auto-create": ("auto_create", False)}
 """What each of them sets."""
@@ -52,7 +56,7 @@ def plain_arguments(arguments: Sequence[str]) -> dict[str, Any] | None:
             settings.append(value)
             continue
         try:
-            found[name.removeprefix("--")] = _OPTIONS[name](value)
+            found[name.removeprefix("--").replace("-", "_")] = _OPTIONS[name](value)
         except ValueError:
             return None
     return {**found, "settings": settings} if settings else found
@@ -65,6 +69,9 @@ def serve(
     partitions: int = 1,
     advertise: str | None = None,
     auto_create: bool = True,
+    metrics: str | None = None,
+    log_format: str = "text",
+    log_level: str = "warning",
     allow_plaintext: bool = False,
     settings: Sequence[str] = (),
 ) -> None:
@@ -72,12 +79,11 @@ def serve(
 
     `settings` are of the form NAME=VALUE, by Apache Kafka's names.
     """
+    log_to_stderr(log_format, log_level)
     host, port = split_address(listen)
-    if not (allow_plaintext or is_loopback(host)):
-        raise OperatorError(
-            f"listening on {host} would let others read and write events unencrypted",
-            "Listen on 127.0.0.1, or add --allow-plaintext if the network is your own.",
-        )
+    _check_listener(host, allow_plaintext, "read and write events")
+    if metrics is not None:
+        _check_listener(split_address(metrics)[0], allow_plaintext, "read the broker's metrics")
     config = BrokerConfig(
         data=data,
         host=host,
@@ -86,6 +92,7 @@ def serve(
         durability=cast("Durability", durability),
         num_partitions=partitions,
         auto_create_topics=auto_create,
+        metrics=metrics,
     )
     asyncio.run(_serve(with_properties(config, _properties(settings)) if settings else config))
 
@@ -113,10 +120,21 @@ async def _serve(config: BrokerConfig) -> None:
         host, port = broker.address
         shown_host = f"[{host}]" if ":" in host else host
         where = f"kafka://{shown_host}:{port}"
-        print(f"tidings is up at {where} (data in {shown(config.data)}, durability {config.durability})", flush=True)
+        facts = [f"data in {shown(config.data)}", f"durability {config.durability}"]
+        if broker.metrics is not None:
+            facts.append(f"metrics at {broker.metrics.url}")
+        print(f"tidings is up at {where} ({', '.join(facts)})", flush=True)
         await stop.wait()
     finally:
         await broker.close()
+
+
+def _check_listener(host: str, allow_plaintext: bool, what: str) -> None:
+    if not (allow_plaintext or is_loopback(host)):
+        raise OperatorError(
+            f"listening on {host} would let others {what} unencrypted",
+            "Listen on 127.0.0.1, or add --allow-plaintext if the network is your own.",
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -12,6 +12,8 @@ tidings up                        data in ./tidings-data
 tidings up --data /srv/events --listen 127.0.0.1:9192
 tidings up --listen 127.0.0.1:0   any free port; the line it prints names it
 tidings up --durability os        faster, and less safe in a power cut
+tidings up --metrics 127.0.0.1:9308 --log-format json --log-level info
+                                  for those who watch over it
 tidings up --set log.retention.hours=24 --set group.min.session.timeout.ms=1000
 """
 
@@ -31,6 +33,17 @@ def up(
     auto_create: Annotated[
         bool, typer.Option("--auto-create/--no-auto-create", help="Make a stream when a client first names it.")
     ] = True,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Where Prometheus may ask for metrics; nowhere if not given."),
+    ] = None,
+    log_format: Annotated[
+        str,
+        typer.Option(metavar="text|json", help="How stderr tells what happens: for people, or a JSON object a line."),
+    ] = "text",
+    log_level: Annotated[
+        str, typer.Option(metavar="debug|info|warning|error", help="What is worth telling.")
+    ] = "warning",
     allow_plaintext: Annotated[
         bool, typer.Option("--allow-plaintext", help="Listen beyond this machine without encryption.")
     ] = False,
@@ -52,6 +65,9 @@ def up(
         partitions=partitions,
         advertise=advertise,
         auto_create=auto_create,
+        metrics=metrics,
+        log_format=log_format,
+        log_level=log_level,
         allow_plaintext=allow_plaintext,
         settings=settings or (),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Done = Callable[[Exception | None], None]
 """Told once: None when everything appended before the request is on the disk, else why it may not be."""
@@ -19,6 +19,13 @@ class Syncable(Protocol):
     """A Partition, to this file."""
 
     def sync(self) -> None: ...
+
+
+class Syncs(NamedTuple):
+    """How many there were, and the time they took together."""
+
+    count: int
+    seconds: float
 
 
 class GroupCommit:
@@ -37,6 +44,7 @@ class GroupCommit:
         self._threads: list[threading.Thread] = []
         self._idle_threads = 0
         self._closed = False
+        self.syncs = Syncs(0, 0.0)
         self.sync_ms = 0.0
         """How long a sync took lately, in milliseconds: a moving average over some eight of them."""
 
@@ -123,4 +131,6 @@ class GroupCommit:
         self._notify(tell)
 
     def _measured(self, seconds: float) -> None:
-        self.sync_ms += (seconds * 1000 - self.sync_ms) / 8
+        with self._changed:
+            self.syncs = Syncs(self.syncs.count + 1, self.syncs.seconds + seconds)
+            self.sync_ms += (seconds * 1000 - self.sync_ms) / 8
