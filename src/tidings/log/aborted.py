@@ -79,6 +79,10 @@ class Aborted:
 
     # Files.
 
+    @property
+    def has_unwritten(self) -> bool:
+        return len(self) > 0 and self._last_offset(len(self) - 1) >= self._unwritten_from
+
     def checks(self, base_offsets: Sequence[int]) -> list[IndexCheck]:
         """One for each segment that holds a marker of an abort; `base_offsets` are those of all segments."""
         return [IndexCheck(base, len(data) // _ENTRY.size, crc32c(data)) for base, data in self._files(base_offsets, 0)]

@@ -548,7 +548,8 @@ class Partition:
 
     def _finish(self) -> None:
         """Everything is synced: leave the folder so that the next `open` has little to do."""
-        if self._segments and self.end_offset != self._finished_offset:
+        has_news = self.end_offset != self._finished_offset or self._producers.transactions.aborted.has_unwritten
+        if self._segments and has_news:
             last = self._segments.last
             last.write_indexes(last.encode_indexes())
             self._write_txn_indexes()
