@@ -67,3 +67,46 @@ def test_kafka_reads_the_producers(folder: Path) -> None:
     dump = _dump(folder, ".snapshot")
     assert "producerId: 9 producerEpoch: 0" in dump
     assert "firstSequence: 1797 lastSequence: 1799 lastOffset: 1799 offsetDelta: 2" in dump
+
+
+@pytest.fixture
+def transactions(tmp_path: Path) -> Path:
+    """Two producers whose transactions overlap, some aborted, one under way; some segments."""
+    path = tmp_path / "orders-0"
+    log = Partition.open(DiskFiles(), str(path), LogConfig(segment_bytes=2_000), now_ms=NOW_MS, clean=True)
+    for number in range(40):
+        producer_id = 9 + number % 2
+        batch = encode_batch(
+            [Record(0, NOW_MS, b"key", b"%d" % number, ())] * 3,
+            producer_id=producer_id,
+            producer_epoch=0,
+            base_sequence=3 * (number // 2),
+            is_transactional=True,
+        )
+        log.append(batch, now_ms=NOW_MS)
+        if number % 4 >= 2 and number < 36:
+            log.append_marker(producer_id, 0, commit=number % 4 == 2, coordinator_epoch=4, now_ms=NOW_MS)
+    log.close()
+    return path
+
+
+@pytest.mark.external
+def test_kafka_reads_markers(transactions: Path) -> None:
+    dump = _dump(transactions, ".log", deep=True)
+    assert dump.count("endTxnMarker: COMMIT coordinatorEpoch: 4") == 9
+    assert dump.count("endTxnMarker: ABORT coordinatorEpoch: 4") == 9
+    assert dump.count("isTransactional: true isControl: true") == 18
+    assert "isvalid: false" not in dump
+
+
+@pytest.mark.external
+def test_kafka_reads_what_was_aborted(transactions: Path) -> None:
+    dump = _dump(transactions, ".txnindex")
+    assert dump.count("producerId: 10 ") == 9
+    assert "version: 0 producerId: 10 firstOffset: 3 lastOffset: 13 lastStableOffset: 14" in dump
+
+
+@pytest.mark.external
+def test_kafka_reads_which_transactions_are_under_way(transactions: Path) -> None:
+    dump = _dump(transactions, ".snapshot")
+    assert "coordinatorEpoch: 4 currentTxnFirstOffset: Optional" in dump
