@@ -287,6 +287,17 @@ def test_a_silent_member_is_given_up_after_the_session_timeout(
     assert a.beat() is ErrorCode.UNKNOWN_MEMBER_ID
 
 
+def test_a_group_may_have_a_session_timeout_and_heartbeat_interval_of_its_own() -> None:
+    cluster = Cluster()
+    own = {(GROUP, "consumer.session.timeout.ms"): "60000", (GROUP, "consumer.heartbeat.interval.ms"): "9000"}
+    cluster.coordinator._registry._own_setting = lambda group_id, name: own.get((group_id, name))
+    assert heartbeat(cluster, "a", 0).heartbeat_interval_ms == 9_000
+    assert heartbeat(cluster, "a", 0, group_id="another").heartbeat_interval_ms == 5_000
+    cluster.pass_time(59_999)
+    assert heartbeat(cluster, "a", 1).error_code == ErrorCode.NONE
+    assert heartbeat(cluster, "a", 1, group_id="another").error_code == ErrorCode.UNKNOWN_MEMBER_ID
+
+
 def test_a_member_that_does_not_give_up_in_time_is_given_up_itself(
     cluster: Cluster, a: ConsumerClient, b: ConsumerClient
 ) -> None:

@@ -62,7 +62,10 @@ async def open_groups(
 ) -> GroupRuntime:
     """The coordinator, with all that is in its log. Without one yet, it is made now."""
     coordinator = GroupCoordinator(
-        config=config or GroupConfig(), new_id=lambda: str(uuid.uuid4()), topics=CatalogTopics(catalog)
+        config=config or GroupConfig(),
+        new_id=lambda: str(uuid.uuid4()),
+        topics=CatalogTopics(catalog),
+        own_setting=lambda group_id, name: catalog.groups.get(group_id, {}).get(name),
     )
     groups = GroupRuntime(coordinator, durability, clock)
     with suppress(ApiError):  # if it cannot be made, it cannot be found either, and `start` says so

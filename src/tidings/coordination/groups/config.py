@@ -17,8 +17,8 @@ class GroupConfig:
     the others notice at their next heartbeat, by default within 3 s. So a short wait is never much worse than the long
     one; 0 would let each process of a service that starts as five form a generation of its own.
 
-    `consumer_unsettled_heartbeat_interval_ms` is how often a member of the consumer protocol is to ask while it waits for
-    partitions that others are giving up, or gives up some itself; Kafka lets it wait for the usual interval.
+    `consumer_unsettled_heartbeat_interval_ms` is how often a member of the consumer protocol is to ask while it waits
+    for partitions that others are giving up, or gives up some itself; Kafka lets it wait for the usual interval.
     """
 
     members_max: int = 2**31 - 1  # group.max.size

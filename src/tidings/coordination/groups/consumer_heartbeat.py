@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tidings.coordination.groups.config import GroupConfig
 from tidings.coordination.groups.consumer.assignors import ASSIGNORS
 from tidings.coordination.groups.consumer.group import ConsumerGroup
 from tidings.coordination.groups.consumer.member import (
@@ -148,7 +147,7 @@ class _Heartbeat:
         return ConsumerGroupHeartbeatResponse(
             member_id=member.member_id,
             member_epoch=member.epoch,
-            heartbeat_interval_ms=_interval_ms(self.registry.config, member),
+            heartbeat_interval_ms=self._interval_ms(member),
             assignment=_assignment(member) if is_changed or self._says_all else None,
         )
 
@@ -240,6 +239,13 @@ class _Heartbeat:
         if is_revoking != was_revoking or (is_revoking and not is_same_step):
             expect_revocation(self.registry, self.group.group_id, member, self.now.monotonic_ms)
 
+    def _interval_ms(self, member: ConsumerMember) -> int:
+        """When it is to be heard of next. While it waits for others, or they for it, sooner than else."""
+        usual_ms = self.registry.consumer_heartbeat_interval_ms(self.group.group_id)
+        if member.state is MemberState.STABLE:
+            return usual_ms
+        return min(usual_ms, self.registry.config.consumer_unsettled_heartbeat_interval_ms)
+
     @property
     def _says_all(self) -> bool:
         """It says everything when it joins, or has lost a reply: then it is told everything too."""
@@ -249,13 +255,6 @@ class _Heartbeat:
             and (request.subscribed_topic_names is not None or request.subscribed_topic_regex is not None)
             and request.topic_partitions is not None
         )
-
-
-def _interval_ms(config: GroupConfig, member: ConsumerMember) -> int:
-    usual_ms = config.consumer_heartbeat_interval_ms
-    if member.state is MemberState.STABLE:
-        return usual_ms
-    return min(usual_ms, config.consumer_unsettled_heartbeat_interval_ms)
 
 
 def _or_as_before(said: str | None, before: str | None) -> str | None:

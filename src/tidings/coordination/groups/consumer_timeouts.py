@@ -7,7 +7,7 @@ from tidings.coordination.groups.registry import CONSUMER_REBALANCE, CONSUMER_SE
 
 
 def expect_heartbeat(registry: Registry, group_id: str, member_id: str, monotonic_ms: int) -> None:
-    deadline_ms = monotonic_ms + registry.config.consumer_session_timeout_ms
+    deadline_ms = monotonic_ms + registry.consumer_session_timeout_ms(group_id)
     registry.timers.set((CONSUMER_SESSION, group_id, member_id), deadline_ms)
 
 

@@ -41,7 +41,9 @@ from tidings.coordination.groups.registry import (
     RETENTION,
     SESSION,
     SYNC,
+    OwnSetting,
     Registry,
+    no_own_setting,
 )
 from tidings.coordination.groups.states import Event, GroupState
 from tidings.coordination.groups.sync import sync
@@ -66,10 +68,20 @@ from tidings.wire.messages.txn_offset_commit import TxnOffsetCommitRequest
 
 
 class GroupCoordinator:
-    """`new_id` makes the unique part of a member id. See `outcome` for what the caller owes."""
+    """`new_id` makes the unique part of a member id, `own_setting` tells what is set for a single group.
 
-    def __init__(self, *, config: GroupConfig, new_id: Callable[[], str], topics: TopicDirectory) -> None:
-        self._registry = Registry(config, new_id, topics)
+    See `outcome` for what the caller owes.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: GroupConfig,
+        new_id: Callable[[], str],
+        topics: TopicDirectory,
+        own_setting: OwnSetting = no_own_setting,
+    ) -> None:
+        self._registry = Registry(config, new_id, topics, own_setting)
         self._clock_jumps = ClockJumps()
 
     # --- requests ---
@@ -130,9 +142,9 @@ class GroupCoordinator:
 
     def member_counts(self) -> dict[str, int]:
         """Of every group."""
-        groups = self._registry.groups.values()
-        consumer_groups = self._registry.consumer_groups.values()
-        return {group.group_id: len(group.members) for group in (*groups, *consumer_groups)}
+        registry = self._registry
+        groups: list[Group | ConsumerGroup] = [*registry.groups.values(), *registry.consumer_groups.values()]
+        return {group.group_id: len(group.members) for group in groups}
 
     def committed(self) -> Iterator[tuple[str, str, int, int]]:
         """Group, topic, partition and offset of all that is committed. Things may change while one goes through it."""

@@ -25,9 +25,24 @@ CONSUMER_SESSION = "consumer-session"
 CONSUMER_REBALANCE = "consumer-rebalance"
 
 
+OwnSetting = Callable[[str, str], str | None]
+"""Given a group's id and a setting's name (Kafka's), the group's own value; None if it has none of its own."""
+
+
+def no_own_setting(group_id: str, name: str) -> str | None:
+    return None
+
+
 class Registry:
-    def __init__(self, config: GroupConfig, new_id: Callable[[], str], topics: TopicDirectory) -> None:
+    def __init__(
+        self,
+        config: GroupConfig,
+        new_id: Callable[[], str],
+        topics: TopicDirectory,
+        own_setting: OwnSetting = no_own_setting,
+    ) -> None:
         self.config = config
+        self._own_setting = own_setting
         self.new_id = new_id
         self.topics = topics
         self.groups: dict[str, Group] = {}
@@ -37,6 +52,14 @@ class Registry:
         self.offsets = Offsets()
         self.pending = PendingOffsets()
         self.timers = Timers()
+
+    def consumer_session_timeout_ms(self, group_id: str) -> int:
+        own = self._own_setting(group_id, "consumer.session.timeout.ms")
+        return self.config.consumer_session_timeout_ms if own is None else int(own)
+
+    def consumer_heartbeat_interval_ms(self, group_id: str) -> int:
+        own = self._own_setting(group_id, "consumer.heartbeat.interval.ms")
+        return self.config.consumer_heartbeat_interval_ms if own is None else int(own)
 
     def group(self, group_id: str) -> Group:
         """Raises ApiError GROUP_ID_NOT_FOUND."""
