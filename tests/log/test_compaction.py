@@ -395,7 +395,7 @@ operations = st.one_of(
 
 
 @given(st.lists(operations, max_size=40))
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_sequence_of_writes_and_rounds_keeps_what_counts(steps: list[Any]) -> None:
     files = MemoryFiles()
     log = open_log(files)
@@ -445,7 +445,7 @@ class Life:
         self.synced = 0
 
     def steps(self) -> list[Callable[[], object]]:
-        some = [self.write] * 12
+        some = [self.write] * 8
         rounds = [*some, self.compact, *some, self.delete, self.compact, self.compact_later]
         return [self.open, *rounds, self.close, self.open, *rounds, self.close]
 

@@ -77,6 +77,10 @@ class Aborted:
                 del self._entries[at * _ENTRY.size : (at + 1) * _ENTRY.size]
                 self._unwritten_from = min(self._unwritten_from, last_offset)
 
+    def rewrite_from(self, offset: int) -> None:
+        """The file that tells of markers at `offset` is gone, and others behind it may be."""
+        self._unwritten_from = min(self._unwritten_from, offset)
+
     # Files.
 
     @property

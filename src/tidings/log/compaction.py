@@ -7,8 +7,8 @@ gaps. The last batch of a new segment is kept, be it empty, so that a segment al
 a crash that is how those it replaced are known.
 
 Kept beside the latest record of each key, as in Kafka: the batch that says what an idempotent producer sent last (be it
-empty), and tombstones until `delete.retention.ms` after they were first met (KIP-534). Unlike there, records without a
-key stay.
+empty), tombstones until `delete.retention.ms` after they were first met (KIP-534), and markers of transactions (see
+`cleaned_transactions`). Unlike there, records without a key stay.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tidings.errors import DiskError
+from tidings.log.aborted import AbortedTxn
+from tidings.log.cleaned_transactions import CleanedTransactions
 from tidings.log.config import LogConfig
 from tidings.log.files import Files
 from tidings.log.key_map import KeyMap
@@ -45,8 +47,10 @@ class Round(NamedTuple):
 
     segments: list[Segment]
     dirty_from: int
-    producers: Mapping[int, int]
-    """Of each producer the last offset of what it sent last."""
+    producers: Mapping[int, tuple[int, int]]
+    """Of each producer the epoch, and the last offset of what it sent last in it, or -1."""
+    aborted: Sequence[AbortedTxn]
+    """The aborted transactions of which something may be here."""
 
     @property
     def end_offset(self) -> int:
@@ -64,12 +68,11 @@ class Compacted:
     clean_to: int = 0
 
 
-def due_round(
-    closed: Sequence[Segment], dirty_from: int, producers: Mapping[int, int], config: LogConfig, now_ms: int
-) -> Round | None:
-    """The round to do now, if any. `closed` are the segments that may be replaced. Raises DiskError."""
+def due_round(possible: Round, config: LogConfig, now_ms: int) -> Round | None:
+    """The part of a possible round that is to be done now, if any. Raises DiskError."""
+    dirty_from = possible.dirty_from
     segments = []
-    for segment in closed:
+    for segment in possible.segments:
         is_young = (
             segment.end_offset > dirty_from and segment.latest_timestamp() > now_ms - config.compaction_lag_ms_min
         )
@@ -82,7 +85,7 @@ def due_round(
     dirty_bytes = sum(segment.size_bytes for segment in dirty)
     all_bytes = sum(segment.size_bytes for segment in segments)
     if dirty_bytes > config.dirty_ratio_min * all_bytes or _waits_too_long(dirty[0], config, now_ms):
-        return Round(segments, dirty_from, producers)
+        return possible._replace(segments=segments)
     return None
 
 
@@ -105,18 +108,24 @@ class Compaction:
         self._pause = pause
         self._keys = KeyMap(keys_max)
         self.done = Compacted()
+        self.forgotten: list[int] = []
+        """Offsets of markers that nobody needs to be told of any more. Whoever swaps segments takes them out."""
+        self._transactions = CleanedTransactions(round.aborted)
 
     def map_keys(self) -> None:
         """First: find the last offset of each key. Raises DiskError."""
-        self.done.clean_to = self._round.dirty_from
-        for segment in self._round.segments:
-            if segment.end_offset <= self._round.dirty_from:
-                continue
+        dirty_from = self._round.dirty_from
+        self.done.clean_to = dirty_from
+        dirty = [segment for segment in self._round.segments if segment.end_offset > dirty_from]
+        first_offset = dirty[0].base_offset
+        transactions = CleanedTransactions(txn for txn in self._round.aborted if txn.last_offset >= first_offset)
+        for segment in dirty:
             for batch, header in stored_batches(segment, self._pause):
-                if header.last_offset >= self._round.dirty_from:
+                if header.last_offset >= dirty_from:
                     if self._keys.is_full:
                         return
-                    self._map(batch, header)
+                    if not header.is_control and not transactions.is_aborted(header):
+                        self._map(batch, header)
                     self.done.clean_to = header.last_offset + 1
             self.done.clean_to = segment.end_offset
 
@@ -150,8 +159,6 @@ class Compaction:
                 written.segment.file.close()
 
     def _map(self, batch: memoryview, header: BatchHeader) -> None:
-        if header.is_transactional or header.is_control:
-            return
         put = self._keys.put
         base_offset = header.base_offset
         for offset_delta, _, key, _, _, _, _ in slots(inflated(batch, header), header.record_count):
@@ -176,27 +183,49 @@ class Compaction:
 
     def _kept(self, batch: memoryview, header: BatchHeader) -> memoryview | bytearray | None:
         """What is left of a batch; None if nothing is."""
-        if header.base_offset >= self.done.clean_to or header.is_transactional or header.is_control:
+        if header.is_control:
+            return self._kept_marker(batch, header)
+        is_aborted = self._transactions.is_aborted(header)
+        if header.base_offset >= self.done.clean_to:
             return batch
-        body = inflated(batch, header)
-        kept, has_tombstone = self._latest(slots(body, header.record_count), header)
-        horizon_ms = None
-        if has_tombstone and header.delete_horizon_ms is None:
-            horizon_ms = self._now_ms + self._config.delete_retention_ms
-        if kept:
-            if len(kept) == header.record_count and horizon_ms is None:
-                return batch
-            return thinned(header, body, kept, horizon_ms)
-        if self._round.producers.get(header.producer_id) == header.last_offset:
+        if not is_aborted:
+            body = inflated(batch, header)
+            kept, has_tombstone = self._latest(slots(body, header.record_count), header)
+            horizon_ms = self._new_horizon(header) if has_tombstone else None
+            if kept:
+                if len(kept) == header.record_count and horizon_ms is None:
+                    return batch
+                return thinned(header, body, kept, horizon_ms)
+        if self._round.producers.get(header.producer_id) == (header.producer_epoch, header.last_offset):
             return emptied(header)
         return None
+
+    def _kept_marker(self, batch: memoryview, header: BatchHeader) -> memoryview | bytearray | None:
+        if not self._transactions.marks_nothing(header) or header.base_offset >= self.done.clean_to:
+            return batch
+        self.forgotten.append(header.last_offset)
+        if header.record_count == 0:  # it was kept for its place
+            return None
+        if self._round.producers.get(header.producer_id) == (header.producer_epoch, -1):
+            return batch  # nothing else tells the producer's epoch
+        horizon_ms = self._new_horizon(header)
+        if horizon_ms is not None:
+            body = inflated(batch, header)
+            return thinned(header, body, slots(body, header.record_count), horizon_ms)
+        return None if self._is_over(header) else batch
+
+    def _new_horizon(self, header: BatchHeader) -> int | None:
+        """Until when to keep what marks a deletion or an end, if that is not decided yet."""
+        return self._now_ms + self._config.delete_retention_ms if header.delete_horizon_ms is None else None
+
+    def _is_over(self, header: BatchHeader) -> bool:
+        return header.delete_horizon_ms is not None and self._now_ms >= header.delete_horizon_ms
 
     def _latest(self, found: list[Slot], header: BatchHeader) -> tuple[list[Slot], bool]:
         """Those that stay, and whether a tombstone is among them."""
         is_latest = self._keys.is_latest
         base_offset = header.base_offset
-        horizon_ms = header.delete_horizon_ms
-        keeps_tombstones = horizon_ms is None or self._now_ms < horizon_ms
+        keeps_tombstones = not self._is_over(header)
         has_tombstone = False
         kept = []
         for slot in found:

@@ -379,7 +379,7 @@ class Partition:
         if not self.config.compacts or not self._tidying.acquire(blocking=False):
             return None
         try:
-            round = due_round(*self._replaceable(), self.config, now_ms)
+            round = due_round(self._possible_round(), self.config, now_ms)
             return self._compact(round, now_ms, pause, keys_max) if round else None
         except Stopped:
             return None
@@ -565,13 +565,14 @@ class Partition:
         with suppress(DiskError):  # it stays offline in any case; opening it anew decides what is valid
             self._segments.cut(shown)
 
-    def _replaceable(self) -> tuple[list[Segment], int, dict[int, int]]:
-        """What compaction may look at: segments, where what is not clean begins, what producers sent last."""
+    def _possible_round(self) -> Round:
+        """What compaction may look at: what is on the disk, closed and decided."""
         with self._lock:
             unsealed = self._unsealed[0][0].base_offset if self._unsealed else self.end_offset
             closed = self._segments.ending_before(min(self.last_stable_offset, unsealed))
             dirty_from = max(self._cleaned.clean_to, self.log_start_offset)
-            return closed, dirty_from, self._producers.last_offsets()
+            aborted = self._producers.transactions.aborted.between(0, closed[-1].end_offset) if closed else []
+            return Round(closed, dirty_from, self._producers.last_offsets(), aborted)
 
     def _compact(self, round: Round, now_ms: int, pause: Pause, keys_max: int) -> Compacted:
         def paused(bytes: int) -> None:
@@ -583,7 +584,7 @@ class Partition:
         compaction.map_keys()
         self._note_cleaned(CleanerCheckpoint(self._cleaned.clean_to, round.end_offset, swapping=True))
         for old, new in compaction.write():
-            self._replace(old, new)
+            self._replace(old, new, compaction.forgotten)
         self._note_cleaned(CleanerCheckpoint(compaction.done.clean_to, round.end_offset))
         return compaction.done
 
@@ -592,15 +593,19 @@ class Partition:
         cleaned.write(self._files, self.path)
         self._cleaned = cleaned
 
-    def _replace(self, old: list[Segment], new: Segment) -> None:
-        """Let `new`, which is on the disk, take the place of `old`. Raises DiskError."""
+    def _replace(self, old: list[Segment], new: Segment, forgotten: list[int]) -> None:
+        """Let `new`, which is on the disk, take the place of `old`; forget markers of aborts. Raises DiskError."""
         indexes = new.encode_indexes()
         old[0].file.pread(0, 1)  # it is open then, and renaming over it need not wait for its blocks to be freed
-        with self._lock:
+        with self._syncing, self._lock:
             new.take_place()
             self._segments.replace(old, new)
             if self._shown.segment in old:
                 self._shown = Mark(self._shown.offset, new, new.size_bytes)
+            self._producers.transactions.aborted.remove(forgotten)
+            self._producers.transactions.aborted.rewrite_from(new.base_offset)
+            self._finished_offset = -1
+        forgotten.clear()
         old[0].file.close()
         new.write_indexes(indexes)
         self._files.sync_dir(self.path)

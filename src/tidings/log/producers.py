@@ -96,12 +96,11 @@ class Producers:
     def items(self) -> Iterator[tuple[int, Producer]]:
         return iter(self._by_id.items())
 
-    def last_offsets(self) -> dict[int, int]:
-        """Of each producer, where the last record went that it sent."""
+    def last_offsets(self) -> dict[int, tuple[int, int]]:
+        """Of each producer, its epoch, and where the last record went that it sent in it; -1 if it sent none."""
         return {
-            producer_id: producer.batches[-1].last_offset
+            producer_id: (producer.epoch, producer.batches[-1].last_offset if producer.batches else -1)
             for producer_id, producer in self._by_id.items()
-            if producer.batches
         }
 
     def states(self) -> list[ProducerState]:

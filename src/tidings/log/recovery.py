@@ -60,6 +60,7 @@ def recover(
     segments = _open_segments(files, folder, names, config, cleaned.gaps_to)
     if cleaned.swapping:
         _finish_swap(files, segments, cleaned.gaps_to)
+        names = files.listdir(folder)
     verified = False
     if segments and not (clean and segments[-1].load_to() is not None):
         _Verification(segments, checkpoint, leader_epoch_max, cleaned.gaps_to).run()

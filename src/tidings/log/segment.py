@@ -169,7 +169,7 @@ class Segment:
 
     def remove_indexes(self) -> None:
         """Remove their files; they can be built anew."""
-        self._remove_files(INDEX, TIME_INDEX)
+        self._remove_files(INDEX, TIME_INDEX, TXN_INDEX)
 
     def _remove_files(self, *suffixes: str) -> None:
         for suffix in suffixes:

@@ -21,7 +21,15 @@ from tidings.wire.primitives import (
     write_varint,
     write_varlong,
 )
-from tidings.wire.records import DELETE_HORIZON_BIT, HEADER_BYTES, NO_TIMESTAMP, BatchHeader, pack_batch
+from tidings.wire.records import (
+    DELETE_HORIZON_BIT,
+    HEADER_BYTES,
+    NO_PRODUCER_ID,
+    NO_SEQUENCE,
+    NO_TIMESTAMP,
+    BatchHeader,
+    pack_batch,
+)
 
 
 class Slot(NamedTuple):
@@ -129,7 +137,12 @@ def thinned(header: BatchHeader, body: bytes, kept: list[Slot], delete_horizon_m
 
 
 def emptied(header: BatchHeader) -> bytearray:
-    """The batch without its records. It has no timestamp either: nothing in it is of any time."""
+    """The batch without its records. It has no timestamp either: nothing in it is of any time.
+
+    A marker without its record marks nothing, and is as good as a batch of nobody.
+    """
+    if header.is_control:
+        header = header._replace(attributes=0, producer_id=NO_PRODUCER_ID, producer_epoch=-1, base_sequence=NO_SEQUENCE)
     return pack_batch(
         header._replace(
             attributes=header.attributes & ~_COMPRESSION_AND_HORIZON,
