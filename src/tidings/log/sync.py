@@ -24,7 +24,7 @@ class Syncable(Protocol):
 class Syncs(NamedTuple):
     """How many there were, and the time they took together."""
 
-    count: int
+    number: int
     seconds: float
 
 
@@ -132,5 +132,5 @@ class GroupCommit:
 
     def _measured(self, seconds: float) -> None:
         with self._changed:
-            self.syncs = Syncs(self.syncs.count + 1, self.syncs.seconds + seconds)
+            self.syncs = Syncs(self.syncs.number + 1, self.syncs.seconds + seconds)
             self.sync_ms += (seconds * 1000 - self.sync_ms) / 8

@@ -179,7 +179,7 @@ def _lags(broker: Broker) -> Iterator[Sample]:
 
 @metric("tidings_syncs_total", Kind.COUNTER, "Syncs (fdatasync) that acknowledgements waited for.")
 def _syncs(broker: Broker) -> Iterator[Sample]:
-    yield Sample((), broker.durability.syncs().count)
+    yield Sample((), broker.durability.syncs().number)
 
 
 @metric("tidings_sync_seconds_total", Kind.COUNTER, "Time these syncs took.")
