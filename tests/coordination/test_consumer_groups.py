@@ -232,6 +232,7 @@ def test_strangers_are_told_so(cluster: Cluster, a: ConsumerClient) -> None:
     [
         ("", 0, {}, "MemberId can't be empty."),
         ("", 1, {}, "MemberId can't be empty."),
+        ("m" * 8192, 0, {}, "MemberId is longer than 8191 characters."),
         ("m", 0, {"group_id": " "}, "GroupId can't be empty."),
         ("m", 0, {"instance_id": ""}, "InstanceId can't be empty."),
         ("m", 0, {"rack_id": ""}, "RackId can't be empty."),

@@ -49,6 +49,8 @@ from tidings.wire.messages.consumer_group_heartbeat import (
 
 OWN_IDS_SINCE = 1
 NOT_CHANGED = -1
+MEMBER_ID_CHARS_MAX = 8191
+"""In keys of records it has 32767 bytes, and a character may take four."""
 
 
 def consumer_heartbeat(
@@ -84,6 +86,8 @@ def _check(request: ConsumerGroupHeartbeatRequest, api_version: int) -> None:
         if value is not None and not value.strip():
             raise ApiError(ErrorCode.INVALID_REQUEST, f"{name} can't be empty.")
     check_group_id_length(request.group_id)
+    if len(request.member_id) > MEMBER_ID_CHARS_MAX:
+        raise ApiError(ErrorCode.INVALID_REQUEST, f"MemberId is longer than {MEMBER_ID_CHARS_MAX} characters.")
     if epoch == JOIN_EPOCH:
         _check_join(request)
     elif epoch == STATIC_LEAVE_EPOCH and request.instance_id is None:
