@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import pack
 
 import pytest
@@ -348,3 +349,40 @@ def test_readers_of_all_see_what_is_in_transactions(log: Partition) -> None:
     assert [offset for offset, _ in contents(log)] == [0, 1, 2]
     stable = log.read(0, 1 << 20, up_to=log.last_stable_offset)
     assert [header.base_offset for _, header in batches(stable)] == [0, 1]
+
+
+def _while_syncing(files: MemoryFiles, log: Partition, action: Callable[[], object]) -> None:
+    """Sync, and let `action` happen while the disk is at it: what it appends waits for the next sync."""
+
+    def inject(operation: str, path: str) -> None:
+        if operation == "sync":
+            files.inject = None
+            action()
+
+    files.inject = inject
+    log.sync()
+    assert files.inject is None
+
+
+def test_a_marker_that_comes_during_a_sync_waits_for_the_next() -> None:
+    files = MemoryFiles()
+    log = open_log(files, config=LogConfig())
+    write(log, 7)
+    write(log, 8)
+    end(log, 7)
+    _while_syncing(files, log, lambda: end(log, 8, commit=False))
+    assert (log.last_stable_offset, log.high_watermark) == (1, 3)
+    log.sync()
+    assert log.last_stable_offset == log.high_watermark == 4
+    log.close()
+
+
+def test_what_compaction_or_a_crash_leaves_beside_no_log_is_removed() -> None:
+    files = MemoryFiles()
+    log = open_log(files)
+    _many(log)
+    log.close()
+    files.write(f"{PATH}/{99_999:020d}.txnindex", b"x" * 34, sync=True)
+    log = open_log(files)
+    assert f"{99_999:020d}.txnindex" not in files.listdir(PATH)
+    log.close()
