@@ -115,7 +115,7 @@ async def test_whoever_wants_to_know_is_told_of_deleted_topics() -> None:
 
 async def test_group_offsets_are_an_internal_topic_made_once() -> None:
     catalog = open_catalog(MemoryFiles())
-    first, second = await asyncio.gather(catalog.group_offsets(), catalog.group_offsets())
+    first, second = await asyncio.gather(catalog.internal_log(GROUP_OFFSETS), catalog.internal_log(GROUP_OFFSETS))
     assert first is second
     topic = catalog.topics[GROUP_OFFSETS]
     assert topic.is_internal

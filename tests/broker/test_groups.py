@@ -185,13 +185,5 @@ async def test_many_producers_at_once_claim_one_block(live: Broker) -> None:
     assert sorted(ids) == list(range(BLOCK_IDS + 1))
 
 
-async def test_transactions_are_refused_for_good(client: Client) -> None:
-    reply = await ask(client, InitProducerIdRequest(transactional_id="t"), 5)
-    assert reply.error_code == ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-    assert reply.producer_id == -1
-    reply = await ask(client, InitProducerIdRequest(transactional_id=""), 5)
-    assert reply.error_code == ErrorCode.INVALID_REQUEST
-
-
 async def test_the_log_of_groups_is_a_topic_of_its_own(live: Broker) -> None:
     assert live.catalog.topics[GROUP_OFFSETS].is_internal

@@ -107,7 +107,10 @@ def damaged(data: bytes) -> bytes:
         (b"x" * 100, ErrorCode.INVALID_RECORD),
         (damaged(batch(b"a")), ErrorCode.CORRUPT_MESSAGE),
         (batch(b"a", is_control=True), ErrorCode.INVALID_RECORD),
-        (batch(b"a", is_transactional=True, producer_id=1, producer_epoch=0), ErrorCode.INVALID_TXN_STATE),
+        (
+            batch(b"a", is_transactional=True, producer_id=1, producer_epoch=0, base_sequence=0),
+            ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        ),
         (batch(b"x" * 2_000_000), ErrorCode.MESSAGE_TOO_LARGE),
         (batch(b"a", timestamp_ms=1 << 50), ErrorCode.INVALID_TIMESTAMP),
     ],

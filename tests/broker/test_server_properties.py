@@ -35,7 +35,9 @@ def test_what_is_not_said_stays() -> None:
     assert after.topic_defaults == {"retention.ms": "1", "segment.bytes": "1048576"}
 
 
-@pytest.mark.parametrize("name", [*server_properties._OF_BROKER, *server_properties._OF_GROUPS])
+@pytest.mark.parametrize(
+    "name", [*server_properties._OF_BROKER, *server_properties._OF_GROUPS, *server_properties._OF_TRANSACTIONS]
+)
 def test_every_name_is_one_that_kafka_shows(name: str) -> None:
     assert not BROKER_CONFIGS[name].dynamic
 

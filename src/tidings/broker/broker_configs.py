@@ -147,6 +147,9 @@ BROKER_CONFIGS: dict[str, ConfigKey] = table(
         _fixed("process.roles", _LIST, None, "What this node is: broker and controller in one."),
         _fixed("producer.id.expiration.ms", _INT, "86400000", "How long an idle producer's sequences are remembered."),
         _fixed("socket.request.max.bytes", _INT, "104857600", "The largest request accepted."),
+        _fixed("transaction.max.timeout.ms", _INT, "900000", "The longest time a producer may ask for a transaction."),
+        _fixed("transaction.state.log.num.partitions", _INT, "50", "Partitions of __transaction_state."),
+        _fixed("transactional.id.expiration.ms", _INT, "604800000", "How long an unused transactional id is kept."),
     ]
 )
 
@@ -178,6 +181,9 @@ def static_values(config: BrokerConfig, log_dir: str) -> dict[str, str]:
         "offsets.topic.replication.factor": "1",
         "process.roles": "broker,controller",
         "socket.request.max.bytes": str(config.request_bytes_max),
+        "transaction.max.timeout.ms": str(config.transactions.timeout_ms_max),
+        "transaction.state.log.num.partitions": "1",
+        "transactional.id.expiration.ms": str(config.transactions.id_expiration_ms),
     }
     if config.advertised is not None:
         values["advertised.listeners"] = f"PLAINTEXT://{config.advertised}"

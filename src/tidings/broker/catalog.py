@@ -21,7 +21,7 @@ from tidings.broker.metadata_log import MetadataLog
 from tidings.broker.partition_folders import PartitionFolders
 from tidings.broker.settings import Settings
 from tidings.broker.topic import NewTopic, Replica, Topic
-from tidings.broker.topic_names import CATALOG, GROUP_OFFSETS, check_collision, folded
+from tidings.broker.topic_names import CATALOG, check_collision, folded
 from tidings.coordination.quotas.limits import QuotaLimits
 from tidings.errors import DiskError
 from tidings.log.config import LogConfig
@@ -181,13 +181,13 @@ class Catalog:
         """Keep records that others planned (producer ids, quotas). Raises DiskError."""
         await self._to_the_end(self._write_alone(records))
 
-    async def group_offsets(self) -> Partition:
-        """The log of the groups' offsets, created when it is first needed. Raises ApiError."""
-        if GROUP_OFFSETS not in self._state.topics:
-            (outcome,) = await self.create([NewTopic(GROUP_OFFSETS, 1)])
+    async def internal_log(self, name: str) -> Partition:
+        """The log of a coordinator, created when it is first needed. Raises ApiError."""
+        if name not in self._state.topics:
+            (outcome,) = await self.create([NewTopic(name, 1)])
             if isinstance(outcome, ApiError) and outcome.code is not ErrorCode.TOPIC_ALREADY_EXISTS:
                 raise outcome
-        return self.partition(GROUP_OFFSETS, 0)
+        return self.partition(name, 0)
 
     async def finish(self) -> None:
         """Return when no change is under way."""

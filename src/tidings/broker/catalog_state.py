@@ -11,7 +11,7 @@ from enum import IntEnum
 from tidings.broker.settings import Settings
 from tidings.broker.topic import NewTopic, Replica, Topic
 from tidings.broker.topic_configs import checked
-from tidings.broker.topic_names import GROUP_OFFSETS, INTERNAL, check_collision, check_name, folded
+from tidings.broker.topic_names import GROUP_OFFSETS, INTERNAL, TRANSACTIONS, check_collision, check_name, folded
 from tidings.coordination.quotas.limits import QuotaLimits
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import Message
@@ -27,14 +27,13 @@ from tidings.wire.messages.metadata_records import (
 PARTITIONS_MAX = 100_000
 """Of all topics together: what one node can be asked to look after."""
 
-INTERNAL_CONFIGS = {
-    GROUP_OFFSETS: {
-        "cleanup.policy": "compact",
-        "compression.type": "producer",
-        "max.message.bytes": "104857600",  # all that is known of one group is one record
-        "segment.bytes": "1048576",  # rewritten when long (see coordinator_log), it lets go of whole segments
-    }
+_COORDINATOR_LOG = {
+    "cleanup.policy": "compact",
+    "compression.type": "producer",
+    "max.message.bytes": "104857600",  # all that is known of one group or transaction is one record
+    "segment.bytes": "1048576",  # rewritten when long (see coordinator_log), it lets go of whole segments
 }
+INTERNAL_CONFIGS = {GROUP_OFFSETS: _COORDINATOR_LOG, TRANSACTIONS: _COORDINATOR_LOG}
 
 
 class ResourceType(IntEnum):
@@ -123,9 +122,7 @@ class CatalogState:
         if self._by_id.get(topic.id) is not topic:
             raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"The topic '{topic.name}' does not exist.")
         if topic.is_internal:
-            raise ApiError(
-                ErrorCode.INVALID_REQUEST, f"{topic.name} belongs to the broker: the groups' offsets are in it."
-            )
+            raise ApiError(ErrorCode.INVALID_REQUEST, f"{topic.name} belongs to the broker.")
         return [RemoveTopicRecord(topic_id=topic.id)]
 
     def plan_configs(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from tidings.coordination.groups.config import GroupConfig
+from tidings.coordination.transactions.config import TransactionConfig
 from tidings.errors import OperatorError
 
 Durability = Literal["fsync", "os"]
@@ -31,6 +32,7 @@ class BrokerConfig:
     topic_defaults: Mapping[str, str] = field(default_factory=dict)  # topic configs that differ from Kafka's defaults
     metrics: str | None = None  # where Prometheus may ask, as host:port
     groups: GroupConfig = field(default_factory=GroupConfig)
+    transactions: TransactionConfig = field(default_factory=TransactionConfig)
 
     request_bytes_max: int = 100 * 1024 * 1024  # socket.request.max.bytes
     fetch_bytes_max: int = 8 * 1024 * 1024  # fetch.max.bytes; not Kafka's 55 MiB: a reply is held in memory while sent

@@ -8,14 +8,16 @@ from contextlib import suppress
 
 from tidings.broker.catalog import Catalog
 from tidings.broker.clock import Clock
-from tidings.broker.durability import Durability
+from tidings.broker.coordinator_log import End, Entry
+from tidings.broker.durability import Done, Durability
 from tidings.broker.runtime import CoordinatorRuntime
 from tidings.broker.topic import Topic
 from tidings.broker.topic_names import GROUP_OFFSETS
 from tidings.coordination.groups.config import GroupConfig
 from tidings.coordination.groups.coordinator import GroupCoordinator
 from tidings.coordination.groups.refusals import refusal
-from tidings.wire.error_codes import ApiError
+from tidings.coordination.outcome import Producer
+from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import NULL_UUID
 
 
@@ -24,6 +26,25 @@ class GroupRuntime(CoordinatorRuntime[GroupCoordinator]):
 
     def __init__(self, coordinator: GroupCoordinator, durability: Durability, clock: Clock) -> None:
         super().__init__(coordinator, refusal, durability, clock)
+
+    def write_end(self, producer: Producer, *, commit: bool, done: Done) -> None:
+        """The producer's transaction is over: what it committed counts from now on, or never.
+
+        `done` is called when that is safe. Raises ApiError, DiskError.
+        """
+        if self._log is None:
+            raise ApiError(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        partition = self._log.partition
+        size_bytes = self._log.append_end(producer, self._clock.now_ms(), commit=commit)
+        self.coordinator.replay_end(producer.producer_id, commit=commit)
+        self._settle(partition, size_bytes)
+        self._durability.settle(partition, 0, done)
+
+    def _replay(self, entry: Entry | End) -> None:
+        if isinstance(entry, End):
+            self.coordinator.replay_end(entry.producer_id, commit=entry.commit)
+        else:
+            self.coordinator.replay(*entry)
 
     def topics_deleted(self, names: Iterable[str]) -> None:
         """What was committed for these topics is forgotten."""
@@ -69,7 +90,7 @@ async def open_groups(
     )
     groups = GroupRuntime(coordinator, durability, clock)
     with suppress(ApiError):  # if it cannot be made, it cannot be found either, and `start` says so
-        await catalog.group_offsets()
+        await catalog.internal_log(GROUP_OFFSETS)
     groups.start(lambda: catalog.partition(GROUP_OFFSETS, 0))
 
     def forget(topic: Topic) -> None:

@@ -19,10 +19,18 @@ class ProducerIdBlocks:
 
     async def next_id(self) -> int:
         """An id that nobody has or had. Raises DiskError if no block can be claimed."""
+        await self.ensure()
+        return self.take()
+
+    async def ensure(self) -> None:
+        """Returns when there is an id to `take`, for whoever does so before it awaits anything. Raises DiskError."""
         while not self._ids.remaining:
             async with self._claiming:
                 if not self._ids.remaining:
                     await self._claim()
+
+    def take(self) -> int:
+        """An id that nobody has or had, once `ensure` has returned."""
         return self._ids.take()
 
     async def _claim(self) -> None:

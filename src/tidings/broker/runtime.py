@@ -19,10 +19,10 @@ from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 from tidings.broker.clock import Clock
-from tidings.broker.coordinator_log import CoordinatorLog
+from tidings.broker.coordinator_log import CoordinatorLog, End, Entry
 from tidings.broker.dispatch import Context
 from tidings.broker.durability import Durability
-from tidings.coordination.outcome import ClientInfo, Now, Outcome, Ticket
+from tidings.coordination.outcome import ClientInfo, Now, Outcome, Producer, Ticket
 from tidings.errors import DiskError
 from tidings.log.partition import Partition
 from tidings.wire.error_codes import ApiError, ErrorCode
@@ -45,7 +45,7 @@ class Coordinator(Protocol):
     def start(self, now: Now) -> Outcome: ...
     def next_deadline_ms(self) -> int | None: ...
     def tick(self, now: Now) -> Iterator[Outcome]: ...
-    def replay(self, key: bytes, value: bytes | None) -> None: ...
+    def replay(self, key: bytes, value: bytes | None, producer: Producer | None = None) -> None: ...
     def snapshot(self) -> Iterator[tuple[bytes, bytes]]: ...
 
 
@@ -57,12 +57,13 @@ Refuse = Callable[[Message, ErrorCode, int], Message]
 class Asked:
     """A request that waits for its reply: what the coordinator knows as a ticket."""
 
-    __slots__ = ("_refusal", "api_version", "future", "request")
+    __slots__ = ("_refusal", "api_version", "future", "is_decided", "request")
 
     def __init__(self, request: Message, api_version: int, refuse: Refuse, future: asyncio.Future[Message]) -> None:
         self.request = request
         self.api_version = api_version
         self.future = future
+        self.is_decided = False
         self._refusal = refuse
 
     def answer(self, message: Message) -> None:
@@ -91,8 +92,8 @@ class CoordinatorRuntime(Generic[C]):
         self._open: set[Asked] = set()
         self._appended = 0
         self._safe = 0
-        self._unsafe: deque[tuple[int, list[tuple[Ticket, Message]]]] = deque()
-        """Replies, and up to which append they may know of."""
+        self._unsafe: deque[tuple[int, Callable[[], None]]] = deque()
+        """What is to be done when so many appends are safe."""
         self._timer: asyncio.TimerHandle | None = None
         self._deadline_ms: int | None = None
         self._rewriting: asyncio.Task[None] | None = None
@@ -101,8 +102,8 @@ class CoordinatorRuntime(Generic[C]):
         """Replay the log and begin. If it cannot be read, say so, and refuse requests until the next start."""
         try:
             found = CoordinatorLog(find_partition())
-            for key, value in found.read():
-                self.coordinator.replay(key, value)
+            for entry in found.read():
+                self._replay(entry)
         except (ApiError, DiskError) as error:
             log.error("%s are unavailable: their log cannot be read: %s", self.what, error)
             return
@@ -119,9 +120,9 @@ class CoordinatorRuntime(Generic[C]):
         if self._timer is not None:
             self._timer.cancel()
         self._log = None
-        decided = {ticket for _, replies in self._unsafe for ticket, _ in replies}
-        for asked in self._open - decided:
-            asked.refuse(ErrorCode.NOT_COORDINATOR)
+        for asked in self._open:
+            if not asked.is_decided:
+                asked.refuse(ErrorCode.NOT_COORDINATOR)
         if self._rewriting is not None:
             await self._rewriting
 
@@ -147,28 +148,42 @@ class CoordinatorRuntime(Generic[C]):
         self._set_timer()
         return asked.future
 
+    def when_safe(self, then: Callable[[], None]) -> None:
+        """Call `then` when all that was appended so far is safe, or never will be: then we are not available."""
+        if self._safe == self._appended:
+            then()
+        else:
+            self._unsafe.append((self._appended, then))
+
     # Outcomes.
+
+    def _replay(self, entry: Entry | End) -> None:
+        if isinstance(entry, End):
+            raise DiskError(f"the log of {self.what} has the end of a transaction in it")
+        self.coordinator.replay(*entry)
 
     def _run(self, outcome: Outcome, *, at_once: bool = False) -> None:
         if outcome.records and not self._append(outcome):
+            for ticket in outcome.tickets():
+                self._close(ticket).refuse(ErrorCode.COORDINATOR_NOT_AVAILABLE)
+        elif at_once:
+            self._release(outcome)
+        elif outcome.replies or outcome.markers:
             for ticket, _ in outcome.replies:
-                self._asked(ticket).refuse(ErrorCode.COORDINATOR_NOT_AVAILABLE)
-        elif at_once or self._safe == self._appended:
-            self._release(outcome.replies)
-        elif outcome.replies:
-            self._unsafe.append((self._appended, outcome.replies))
+                _asked(ticket).is_decided = True
+            self.when_safe(partial(self._release, outcome))
 
     def _append(self, outcome: Outcome) -> bool:
         """Whether the records are in the log and replayed; they become safe later."""
         if self._log is None:
             return False
         try:
-            size_bytes = self._log.append(outcome.records, self._clock.now_ms())
+            size_bytes = self._log.append(outcome.records, self._clock.now_ms(), outcome.producer)
         except (ApiError, DiskError) as error:
             log.error("a decision about %s could not be written: %s", self.what, error)
             return False
         for key, value in outcome.records:
-            self.coordinator.replay(key, value)
+            self.coordinator.replay(key, value, outcome.producer)
         self._settle(self._log.partition, size_bytes)
         if self._log is not None and self._log.is_long and self._rewriting is None:
             self._rewriting = self._loop.create_task(self._rewrite(self._log))
@@ -185,26 +200,29 @@ class CoordinatorRuntime(Generic[C]):
             return
         self._safe = max(self._safe, count)
         while self._unsafe and self._unsafe[0][0] <= self._safe:
-            self._release(self._unsafe.popleft()[1])
+            self._unsafe.popleft()[1]()
 
-    def _release(self, replies: list[tuple[Ticket, Message]]) -> None:
-        for ticket, message in replies:
-            self._asked(ticket).answer(message)
+    def _release(self, outcome: Outcome) -> None:
+        for ticket, message in outcome.replies:
+            self._close(ticket).answer(message)
 
-    def _asked(self, ticket: Ticket) -> Asked:
-        assert isinstance(ticket, Asked)
-        self._open.discard(ticket)
-        return ticket
+    def _close(self, ticket: Ticket) -> Asked:
+        """The request, which is about to be answered."""
+        asked = _asked(ticket)
+        self._open.discard(asked)
+        return asked
 
     def _fail(self, error: Exception) -> None:
         """What was decided lately may be on the disk or not: nothing can be said before the log is read anew."""
         if self._log is not None:
             log.error("%s are unavailable until the next start: their log failed: %s", self.what, error)
         self._log = None
-        self._unsafe.clear()
         for asked in self._open:
             asked.refuse(ErrorCode.COORDINATOR_NOT_AVAILABLE)
         self._open.clear()
+        unsafe, self._unsafe = self._unsafe, deque()
+        for _, then in unsafe:
+            then()  # replies come too late; who waits for something else finds us gone
 
     # Time.
 
@@ -253,8 +271,12 @@ class CoordinatorRuntime(Generic[C]):
                 if self._log is not whole:
                     return  # stopped, or failed: the whole log is still there
             await self._all_safe(whole.partition)
-            await asyncio.to_thread(whole.partition.delete_before, mark.offset)
-            whole.begins_at(mark, state_bytes)
+            needed_from = whole.needed_from(mark)
+            await asyncio.to_thread(whole.partition.delete_before, needed_from)
+            if needed_from == mark.offset:
+                whole.begins_at(mark, state_bytes)
+            else:
+                whole.put_off()
         except (ApiError, DiskError) as error:
             whole.put_off()
             log.warning("the log of %s could not be shortened: %s", self.what, error)
@@ -266,6 +288,11 @@ class CoordinatorRuntime(Generic[C]):
         safe = self._loop.create_future()
         self._durability.settle(partition, 0, partial(_settle_future, safe))
         await safe
+
+
+def _asked(ticket: Ticket) -> Asked:
+    assert isinstance(ticket, Asked)
+    return ticket
 
 
 def _settle_future(future: asyncio.Future[None], error: Exception | None) -> None:

@@ -26,6 +26,7 @@ from tidings.broker.producer_id_blocks import ProducerIdBlocks
 from tidings.broker.sessions import FetchSessions
 from tidings.broker.settings import Settings
 from tidings.broker.throttle import Throttle
+from tidings.broker.transactions import TransactionRuntime, open_transactions
 from tidings.log.files import DiskFiles, Files
 from tidings.wire.frames import SCRATCH_BYTES
 
@@ -50,6 +51,7 @@ class Broker:
     groups: GroupRuntime
     producer_ids: ProducerIdBlocks
     throttle: Throttle
+    transactions: TransactionRuntime
     address: tuple[str, int]
     """Host and port as clients are told them: `advertised`, or where we listen."""
 
@@ -87,6 +89,14 @@ class Broker:
             broker._open_folder(files or DiskFiles(), undo)
             broker.producer_ids = ProducerIdBlocks(broker.catalog, config.node_id)
             broker.groups = await open_groups(broker.catalog, broker.durability, broker.clock, config.groups)
+            broker.transactions = open_transactions(
+                broker.catalog,
+                broker.groups,
+                broker.producer_ids,
+                broker.durability,
+                broker.clock,
+                config.transactions,
+            )
             if config.metrics is not None:
                 await broker._tell_metrics(metrics_listener)
             await broker._serve(listener)
@@ -150,6 +160,7 @@ class Broker:
             await self.metrics.close()
         await self.housekeeping.stop()
         self.long_polls.close()
+        await self.transactions.close()
         await self.groups.close()
         await self._hang_up()
         await self._server.wait_closed()

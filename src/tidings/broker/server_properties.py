@@ -36,6 +36,10 @@ _OF_GROUPS = {
     "group.min.session.timeout.ms": "session_timeout_ms_min",
     "offset.metadata.max.bytes": "offset_metadata_chars_max",
 }
+_OF_TRANSACTIONS = {
+    "transaction.max.timeout.ms": "timeout_ms_max",
+    "transactional.id.expiration.ms": "id_expiration_ms",
+}
 _DEFAULT_OF_TOPICS = {synonym: key.name for key in TOPIC_CONFIGS.values() for synonym in key.synonyms}
 
 
@@ -43,22 +47,26 @@ def with_properties(config: BrokerConfig, properties: Mapping[str, str]) -> Brok
     """`config` with `properties` in place of what it says. Raises OperatorError for a name or a value that is none."""
     of_broker: dict[str, Any] = {}
     of_groups: dict[str, Any] = {}
+    of_transactions: dict[str, Any] = {}
     of_topics = dict(config.topic_defaults)
     for name, value in properties.items():
         if name in _OF_BROKER:
             of_broker[_OF_BROKER[name]] = _value(name, value)
         elif name in _OF_GROUPS:
             of_groups[_OF_GROUPS[name]] = _value(name, value)
+        elif name in _OF_TRANSACTIONS:
+            of_transactions[_OF_TRANSACTIONS[name]] = _value(name, value)
         elif name in _DEFAULT_OF_TOPICS:
             of_topics[_DEFAULT_OF_TOPICS[name]] = in_topic_units(name, str(_value(name, value)))
         else:
-            known = ", ".join(sorted([*_OF_BROKER, *_OF_GROUPS]))
+            known = ", ".join(sorted([*_OF_BROKER, *_OF_GROUPS, *_OF_TRANSACTIONS]))
             raise OperatorError(
                 f"{name!r} is no setting of this broker",
                 f"Settings are {known}, and the defaults of topics by the names Apache Kafka gives them (log.*).",
             )
     groups = replace(config.groups, **of_groups)
-    return replace(config, **of_broker, groups=groups, topic_defaults=of_topics)
+    transactions = replace(config.transactions, **of_transactions)
+    return replace(config, **of_broker, groups=groups, transactions=transactions, topic_defaults=of_topics)
 
 
 def _value(name: str, text: str) -> Any:

@@ -11,8 +11,9 @@ NAME_LENGTH_MAX = 249
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 
 GROUP_OFFSETS = "__consumer_offsets"
+TRANSACTIONS = "__transaction_state"
 CATALOG = "__cluster_metadata"
-INTERNAL: Container[str] = (GROUP_OFFSETS,)
+INTERNAL: Container[str] = (GROUP_OFFSETS, TRANSACTIONS)
 
 
 def check_name(name: str) -> None:

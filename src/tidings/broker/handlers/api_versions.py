@@ -34,6 +34,7 @@ class Feature(NamedTuple):
 
 FEATURES = (
     Feature("group.version", 0, 1, 1),  # 1: the consumer group protocol (KIP-848)
+    Feature("transaction.version", 0, 2, 2),  # 2: each transaction has an epoch of its own (KIP-890)
 )
 FEATURES_EPOCH = 1
 """Rises when a level changes; here none does while the broker runs."""

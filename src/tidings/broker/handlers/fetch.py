@@ -5,7 +5,8 @@
 - The first batch is given whole even where it is larger than the limits, so that a consumer gets on (KIP-74).
 - Version 7 has sessions (KIP-227, see `sessions`), 9 checks the leader epoch (KIP-320), 12 the last fetched epoch
   (KIP-595), 13 names topics by id (KIP-516), 15 moves the replica id: nobody is our replica, so it gains nothing.
-- read_committed is taken for what it is without transactions: the last stable offset is the high watermark.
+- read_committed (KIP-98) gets nothing from the last stable offset on, where a transaction is undecided, and is told
+  which transactions before it were aborted: consumers drop their records, and the markers, which come along.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tidings.errors import DiskError
 from tidings.log.partition import Partition
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.fetch import (
+    AbortedTransaction,
     EpochEndOffset,
     FetchableTopicResponse,
     FetchPartition,
@@ -28,6 +30,8 @@ from tidings.wire.messages.fetch import (
     FetchResponse,
     PartitionData,
 )
+from tidings.wire.primitives import Buffer
+from tidings.wire.records import batches
 
 TOPIC_IDS_SINCE = 13
 READ_COMMITTED = 1
@@ -53,7 +57,10 @@ class _Fetch:
         self._session = session
         broker, quota_bytes = context.broker, context.broker.throttle.fetch_bytes_max(context.client_id)
         self._bytes_max = int(min(request.max_bytes, broker.config.fetch_bytes_max, quota_bytes))
+        self._is_committed = request.isolation_level == READ_COMMITTED
         self._future: asyncio.Future[Reply] | None = None
+        self._poll: LongPoll | None = None
+        self._deadline_ms = 0
         # What the last look found:
         self._found: list[tuple[Asked, PartitionData]] = []
         self._found_bytes = 0
@@ -63,17 +70,24 @@ class _Fetch:
     def reply(self) -> Reply | asyncio.Future[Reply]:
         self._read()
         request = self._request
-        is_enough = self._found_bytes >= request.min_bytes or self._has_error or not self._found
-        if is_enough or request.max_wait_ms <= 0:
+        if self._is_enough or request.max_wait_ms <= 0:
             return self._response()
-        future: asyncio.Future[Reply] = self._broker.loop.create_future()
-        polls = self._broker.long_polls
-        poll = LongPoll(self._partitions, request.min_bytes - self._found_bytes, self._on_wake)
-        polls.wait(poll, request.max_wait_ms)
-        self._found.clear()  # what was read is read again: it need not lie around meanwhile
-        future.add_done_callback(lambda _: polls.forget(poll))
-        self._future = future
+        self._deadline_ms = self._broker.clock.monotonic_ms() + request.max_wait_ms
+        future = self._future = self._broker.loop.create_future()
+        future.add_done_callback(lambda _: self._forget_poll())
+        self._wait(request.max_wait_ms)
         return future
+
+    def _wait(self, wait_ms: int) -> None:
+        # What is committed may become readable all at once, with a marker of a few bytes.
+        missing_bytes = 1 if self._is_committed else self._request.min_bytes - self._found_bytes
+        self._poll = LongPoll(self._partitions, missing_bytes, self._on_wake)
+        self._found.clear()  # what was read is read again: it need not lie around meanwhile
+        self._broker.long_polls.wait(self._poll, wait_ms)
+
+    def _forget_poll(self) -> None:
+        if self._poll is not None:
+            self._broker.long_polls.forget(self._poll)
 
     def _on_wake(self) -> None:
         future = self._future
@@ -81,9 +95,17 @@ class _Fetch:
             return
         try:
             self._read()
-            future.set_result(self._response())
+            rest_ms = self._deadline_ms - self._broker.clock.monotonic_ms()
+            if self._is_committed and not self._is_enough and rest_ms > 0 and not self._broker.is_closing:
+                self._wait(rest_ms)  # it grew by what is not decided
+            else:
+                future.set_result(self._response())
         except Exception as error:
             future.set_exception(error)
+
+    @property
+    def _is_enough(self) -> bool:
+        return self._found_bytes >= self._request.min_bytes or self._has_error or not self._found
 
     def _read(self) -> None:
         """Look at every partition once, in the session's order, until the bytes are used up."""
@@ -93,7 +115,7 @@ class _Fetch:
         for asked in self._session:
             data = asked.data
             reply = PartitionData(partition_index=data.partition, error_code=0, high_watermark=-1, records=b"")
-            reply.aborted_transactions = [] if self._request.isolation_level == READ_COMMITTED else None
+            reply.aborted_transactions = [] if self._is_committed else None
             try:
                 self._read_partition(asked, data, reply)
             except ApiError as error:
@@ -114,12 +136,15 @@ class _Fetch:
             raise ApiError(ErrorCode.OFFSET_OUT_OF_RANGE, f"offset {offset} is not there")
         reply.high_watermark = high_watermark
         reply.last_stable_offset = partition.last_stable_offset
+        up_to = reply.last_stable_offset if self._is_committed else high_watermark
         reply.log_start_offset = partition.log_start_offset
         bytes_max = min(data.partition_max_bytes, self._bytes_max - self._found_bytes)
         is_first = self._found_bytes == 0
-        if offset < high_watermark and (bytes_max > 0 or is_first):
-            reply.records = partition.read(offset, max(bytes_max, 0), at_least_one=is_first)
+        if offset < up_to and (bytes_max > 0 or is_first):
+            reply.records = partition.read(offset, max(bytes_max, 0), up_to=up_to, at_least_one=is_first)
             self._found_bytes += len(reply.records)
+            if self._is_committed and reply.records:
+                reply.aborted_transactions = _aborted(partition, offset, up_to, reply.records)
 
     def _response(self) -> FetchResponse:
         session, found = self._session, self._found
@@ -141,6 +166,19 @@ def _diverges(partition: Partition, data: FetchPartition, reply: PartitionData) 
         return False
     reply.diverging_epoch = EpochEndOffset(epoch=epoch, end_offset=end_offset)
     return True
+
+
+def _aborted(partition: Partition, offset: int, up_to: int, data: Buffer) -> list[AbortedTransaction]:
+    """Those that have records in `data`, which was read from `offset` on."""
+    found = partition.aborted(offset, up_to)
+    if not found:
+        return []
+    last_offset = max(header.last_offset for _, header in batches(data))
+    return [
+        AbortedTransaction(producer_id=aborted.producer_id, first_offset=aborted.first_offset)
+        for aborted in found
+        if aborted.first_offset <= last_offset
+    ]
 
 
 def _by_topic(found: Iterable[tuple[Asked, PartitionData]], uses_ids: bool) -> list[FetchableTopicResponse]:

@@ -39,6 +39,8 @@ def _find(key: str, key_type: int, context: Context) -> Coordinator:
         return _nobody(key, ErrorCode.INVALID_REQUEST, f"there is no coordinator for keys of type {key_type} here")
     if key_type == GROUP and not broker.groups.is_available:
         return _nobody(key, ErrorCode.COORDINATOR_NOT_AVAILABLE, "the log of consumer groups cannot be used")
+    if key_type == TRANSACTION and not broker.transactions.is_available:
+        return _nobody(key, ErrorCode.COORDINATOR_NOT_AVAILABLE, "the log of transactions cannot be used")
     host, port = advertised_address(context)
     return Coordinator(
         key=key,

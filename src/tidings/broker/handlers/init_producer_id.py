@@ -1,10 +1,7 @@
-"""InitProducerId: an id for an idempotent producer. What it calls itself (v3: its last id and epoch) does not matter:
-it gets a new one.
+"""InitProducerId: an id for an idempotent producer, or the next epoch of a transactional one.
 
-Transactions are not there yet. A producer that asks for them gets TRANSACTIONAL_ID_AUTHORIZATION_FAILED, though it is
-not quite the reason: it is the one refusal that all clients take for final. COORDINATOR_NOT_AVAILABLE is retried for
-ever, and librdkafka retries nearly everything else too (INVALID_REQUEST, UNSUPPORTED_VERSION), so that the program
-would hang in `init_transactions` instead of failing.
+An idempotent producer gets a new id, whatever it calls itself (v3: its last id and epoch). For one with a transactional
+id see `coordination.transactions.init_producer_id`.
 """
 
 from __future__ import annotations
@@ -14,6 +11,7 @@ import logging
 from tidings.broker.dispatch import Context, handles
 from tidings.errors import DiskError
 from tidings.wire.error_codes import ErrorCode
+from tidings.wire.message import Message
 from tidings.wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 
 log = logging.getLogger(__name__)
@@ -23,19 +21,13 @@ NO_EPOCH = -1
 
 
 @handles(InitProducerIdRequest)
-async def init_producer_id(request: InitProducerIdRequest, context: Context) -> InitProducerIdResponse:
+async def init_producer_id(request: InitProducerIdRequest, context: Context) -> Message:
     if request.transactional_id is not None:
-        if not request.transactional_id:
-            return _refused(ErrorCode.INVALID_REQUEST)
-        log.warning("client %s asks for transactions, which this version does not have", context.client_id)
-        return _refused(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+        return await context.broker.transactions.init_producer_id(request, context)
     try:
         producer_id = await context.broker.producer_ids.next_id()
     except DiskError as error:
         log.error("no producer ids could be claimed: %s", error)
-        return _refused(ErrorCode.COORDINATOR_LOAD_IN_PROGRESS)  # retried, as in Kafka
+        code = ErrorCode.COORDINATOR_LOAD_IN_PROGRESS  # retried, as in Kafka
+        return InitProducerIdResponse(error_code=code, producer_epoch=NO_EPOCH)
     return InitProducerIdResponse(producer_id=producer_id, producer_epoch=FIRST_EPOCH)
-
-
-def _refused(code: ErrorCode) -> InitProducerIdResponse:
-    return InitProducerIdResponse(error_code=code, producer_epoch=NO_EPOCH)

@@ -4,6 +4,8 @@
 - Version 8 explains refused records (KIP-467); version 13 names topics by id (KIP-516).
 - acks=0 gets no reply at all; its connection is closed if the records cannot be taken, for want of another sign.
 - acks=1 and acks=all are the same here: one broker is all of its replicas.
+- A batch of a transaction is taken if its producer has the partition in an open one. Version 11 knows
+  TRANSACTION_ABORTABLE; from version 12 on the partition is added here (KIP-890), and the batch waits for that.
 - A batch is checked and stamped as bytes (`Partition.append`); its records are looked at only where a topic is
   compacted, since there each must have a key.
 """
@@ -11,11 +13,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
 from tidings.broker.dispatch import CloseConnection, Context, Reply, handles
 from tidings.broker.lookup import find_topic
 from tidings.broker.topic import Topic
+from tidings.broker.transactions import Claim
+from tidings.coordination.outcome import Producer, TopicPartition
 from tidings.errors import DiskError
 from tidings.log.partition import Partition
 from tidings.wire.compression import Compression
@@ -34,6 +39,9 @@ from tidings.wire.records import has_transaction, is_one_batch, read_header, rec
 
 TOPIC_IDS_SINCE = 13
 ZSTD_SINCE = 7
+ABORTABLE_SINCE = 11
+VERSION_2_SINCE = 12
+"""Of transactions, that is."""
 ACKS_NONE = 0
 ACKS = (-1, 0, 1)
 ONE_BATCH = "there must be exactly one whole record batch for a partition"
@@ -41,7 +49,8 @@ ONE_BATCH = "there must be exactly one whole record batch for a partition"
 
 @handles(ProduceRequest, announced_since=0, pipelined=True)
 def produce(request: ProduceRequest, context: Context) -> Reply | asyncio.Future[Reply]:
-    return _Produce(request, context).reply()
+    under_way = _Produce(request, context)
+    return under_way.reply() if request.transactional_id is None else under_way.transactional_reply()
 
 
 class _InvalidRecords(ApiError):
@@ -63,6 +72,47 @@ class _Produce:
         self._response = ProduceResponse()
         self._unsettled = 0
         self._future: asyncio.Future[Reply] | None = None
+
+    def transactional_reply(self) -> Reply | asyncio.Future[Reply]:
+        """As `reply`, once it is on record which partitions the transaction writes to."""
+        claim = self._claim()
+        if claim is None:
+            return self.reply()
+        future: asyncio.Future[Reply] = self._broker.loop.create_future()
+        self._broker.transactions.admit(claim, partial(self._reply_to, future))
+        return future
+
+    def _reply_to(self, future: asyncio.Future[Reply]) -> None:
+        try:
+            reply = self.reply()
+        except Exception as error:
+            future.set_exception(error)
+            return
+        if not isinstance(reply, asyncio.Future):
+            future.set_result(reply)
+        elif reply.done():
+            future.set_result(reply.result())
+        else:
+            self._future = future
+
+    def _claim(self) -> Claim | None:
+        """What is written to in a transaction; None if nothing is."""
+        producer: Producer | None = None
+        partitions: set[TopicPartition] = set()
+        for topic in self._request.topic_data:
+            for data in topic.partition_data:
+                batch = data.records
+                if batch is None or not is_one_batch(batch) or not has_transaction(batch):
+                    continue
+                with suppress(ApiError, MalformedError):  # it is refused below, when it is to be appended
+                    producer = producer or _producer_of(batch)
+                    name = self._topic(topic).name
+                    self._broker.catalog.partition(name, data.index)
+                    partitions.add((name, data.index))
+        if producer is None:
+            return None
+        adds = self._version >= VERSION_2_SINCE
+        return Claim(self._request.transactional_id or "", producer, frozenset(partitions), adds)
 
     def reply(self) -> Reply | asyncio.Future[Reply]:
         self._response.responses = [self._append_topic(topic) for topic in self._request.topic_data]
@@ -97,6 +147,8 @@ class _Produce:
             partition = self._broker.catalog.partition(topic.name, data.index)
             batch = _writable(data.records)
             self._check(partition, batch)
+            if has_transaction(batch):
+                self._check_transaction((topic.name, data.index), _producer_of(batch))
             appended = partition.append(batch, now_ms=self._now_ms)
         except (ApiError, MalformedError, DiskError) as error:
             return _refused(data.index, error)
@@ -117,10 +169,18 @@ class _Produce:
             raise ApiError(ErrorCode.INVALID_RECORD, ONE_BATCH)
         if self._version < ZSTD_SINCE and read_header(batch).compression == Compression.ZSTD:
             raise ApiError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce version 7")
-        if has_transaction(batch):
-            raise ApiError(ErrorCode.INVALID_TXN_STATE, "the producer has no transaction under way here")
         if partition.config.compacts:
             _check_keys(batch)
+
+    def _check_transaction(self, partition: TopicPartition, producer: Producer) -> None:
+        transactional_id = self._request.transactional_id
+        if transactional_id is None:
+            message = "a batch of a transaction, and no transactional id"
+            raise ApiError(ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, message)
+        code = self._broker.transactions.refusal_of(transactional_id, producer, partition)
+        if code:
+            message = f"no open transaction of {transactional_id} writes to {partition[0]}-{partition[1]}"
+            raise ApiError(_known_as(code, self._version), message)
 
     def _on_settled(self, reply: PartitionProduceResponse, error: Exception | None) -> None:
         self._unsettled -= 1
@@ -136,6 +196,24 @@ class _Produce:
                     raise CloseConnection(
                         f"Produce with acks=0 to {topic.name}-{reply.index} failed: {ErrorCode(reply.error_code).name}"
                     )
+
+
+def _producer_of(batch: Buffer) -> Producer:
+    header = read_header(batch)
+    return Producer(header.producer_id, header.producer_epoch)
+
+
+def _known_as(code: ErrorCode, api_version: int) -> ErrorCode:
+    """What producers of this version make the right thing of."""
+    if code is ErrorCode.PRODUCER_FENCED:
+        return ErrorCode.INVALID_PRODUCER_EPOCH
+    if code is ErrorCode.TRANSACTION_ABORTABLE and api_version < ABORTABLE_SINCE:
+        return ErrorCode.INVALID_TXN_STATE
+    if code is ErrorCode.COORDINATOR_NOT_AVAILABLE or (
+        code is ErrorCode.CONCURRENT_TRANSACTIONS and api_version < VERSION_2_SINCE
+    ):
+        return ErrorCode.NOT_ENOUGH_REPLICAS  # which is retried, without asking who is the leader
+    return code
 
 
 def _writable(data: Buffer | None) -> memoryview | bytearray:

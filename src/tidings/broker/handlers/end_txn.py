@@ -1,0 +1,13 @@
+"""EndTxn. See `coordination.transactions.end`."""
+
+from __future__ import annotations
+
+from tidings.broker.dispatch import Context, handles
+from tidings.wire.message import Message
+from tidings.wire.messages.end_txn import EndTxnRequest
+
+
+@handles(EndTxnRequest)
+async def end_txn(request: EndTxnRequest, context: Context) -> Message:
+    transactions = context.broker.transactions
+    return await transactions.ask_with_id(transactions.coordinator.end, request, context)
