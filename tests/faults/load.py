@@ -56,6 +56,14 @@ class Load:
             self.refused.append(error)
 
     def _run(self) -> None:
+        try:
+            self._produce()
+        except KafkaException as error:  # the producer has given up for good
+            with self._changed:
+                self.refused.append(error.args[0])
+                self._changed.notify_all()
+
+    def _produce(self) -> None:
         while not self._ending:
             if self._sent - len(self.acknowledged) - len(self.refused) < IN_FLIGHT_MAX:
                 id_ = self._id(self._sent)

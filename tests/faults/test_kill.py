@@ -17,6 +17,8 @@ from tests.peers.apache_kafka import ApacheKafka
 
 from tidings.testing.broker import BrokerProcess
 
+pytestmark = pytest.mark.timeout(300)  # twenty restarts, and a machine may be busy
+
 TOPIC = "orders"
 PARTITIONS = 4
 GROUP = "billing"
