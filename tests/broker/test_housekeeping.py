@@ -128,3 +128,16 @@ def test_a_pace_heeds_a_bound_on_bytes() -> None:
     now += 1
     pace(10_000)
     assert slept == [9]
+
+
+async def test_how_often_and_how_fast_to_compact_are_settings(open_broker: OpenBroker) -> None:
+    broker = await open_broker(compaction_check_interval_ms=77)
+    settings = broker.catalog.settings
+    assert settings.of_broker("log.cleaner.backoff.ms")[0].value == "77"
+    await create(broker, "customers", cleanup_policy="compact", segment_bytes="1048576")
+    async with await Client.connect(broker.address) as client:
+        await _fill(client, 400)
+    await broker.catalog.alter_broker("", lambda _: {"log.cleaner.io.max.bytes.per.second": "1E7"})
+    began = broker.clock.monotonic_ms()
+    await broker.housekeeping.compact()
+    assert broker.clock.monotonic_ms() - began >= 400  # gone through twice

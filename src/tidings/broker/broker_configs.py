@@ -39,11 +39,9 @@ _KEPT: dict[str, tuple[ConfigType, str | None]] = {
     "follower.replication.throttled.rate": (_LONG, "9223372036854775807"),
     "group.coordinator.cached.buffer.max.bytes": (_INT, "1048588"),
     "leader.replication.throttled.rate": (_LONG, "9223372036854775807"),
-    "log.cleaner.backoff.ms": (_LONG, "15000"),
     "log.cleaner.dedupe.buffer.size": (_LONG, "134217728"),
     "log.cleaner.io.buffer.load.factor": (_DOUBLE, "0.9"),
     "log.cleaner.io.buffer.size": (_INT, "524288"),
-    "log.cleaner.io.max.bytes.per.second": (_DOUBLE, "1.7976931348623157E308"),
     "log.cleaner.threads": (_INT, "1"),
     "max.connection.creation.rate": (_INT, "2147483647"),
     "max.connections": (_INT, "2147483647"),
@@ -73,6 +71,8 @@ _KEPT: dict[str, tuple[ConfigType, str | None]] = {
     "share.coordinator.cached.buffer.max.bytes": (_INT, "1048588"),
     "transaction.partition.verification.enable": (ConfigType.BOOLEAN, "true"),
 }
+CLEANER_BACKOFF_MS = "log.cleaner.backoff.ms"
+CLEANER_BYTES_PER_S = "log.cleaner.io.max.bytes.per.second"
 _READ_ONLY = {*_MS_PER_UNIT, "log.flush.scheduler.interval.ms"}
 
 
@@ -112,6 +112,19 @@ BROKER_CONFIGS: dict[str, ConfigKey] = table(
     [
         *_topic_defaults(),
         *_kept(),
+        ConfigKey(
+            name=CLEANER_BACKOFF_MS,
+            type=_LONG,
+            default="15000",
+            low=0,
+            documentation="How often is looked for what to compact.",
+        ),
+        ConfigKey(
+            name=CLEANER_BYTES_PER_S,
+            type=_DOUBLE,
+            default="1.7976931348623157E308",
+            documentation="How much compaction goes through in a second; it takes half a processor at most.",
+        ),
         _fixed("advertised.listeners", _LIST, None, "The address clients are told, if not that of listeners."),
         _fixed("auto.create.topics.enable", ConfigType.BOOLEAN, "true", "Whether asking for a topic creates it."),
         _fixed("broker.id", _INT, "-1", "The same as node.id."),
@@ -171,6 +184,7 @@ def static_values(config: BrokerConfig, log_dir: str) -> dict[str, str]:
         "group.max.size": str(config.groups.members_max),
         "group.min.session.timeout.ms": str(config.groups.session_timeout_ms_min),
         "listeners": listener,
+        CLEANER_BACKOFF_MS: str(config.compaction_check_interval_ms),
         "log.dirs": log_dir,
         "log.retention.check.interval.ms": str(config.retention_check_interval_ms),
         "max.incremental.fetch.session.cache.slots": str(config.fetch_sessions_max),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from tidings.broker.broker_configs import CLEANER_BACKOFF_MS, CLEANER_BYTES_PER_S
 from tidings.broker.pace import Pace, quick_switches
 from tidings.broker.topic_configs import DELIVERED, RETENTION
 from tidings.errors import DiskError
@@ -35,10 +36,10 @@ class Housekeeping:
     def start(self) -> None:
         config = self._broker.config
         self._tasks = [
-            asyncio.create_task(self._every(config.retention_check_interval_ms, self.retain)),
-            asyncio.create_task(self._every(config.compaction_check_interval_ms, self.compact)),
-            asyncio.create_task(self._every(config.purge_interval_ms, self.purge)),
-            asyncio.create_task(self._every(config.connection_idle_ms_max // 2, self.reap)),
+            asyncio.create_task(self._every(lambda: config.retention_check_interval_ms, self.retain)),
+            asyncio.create_task(self._every(lambda: self._setting(CLEANER_BACKOFF_MS), self.compact)),
+            asyncio.create_task(self._every(lambda: config.purge_interval_ms, self.purge)),
+            asyncio.create_task(self._every(lambda: config.connection_idle_ms_max / 2, self.reap)),
         ]
 
     async def stop(self) -> None:
@@ -96,9 +97,12 @@ class Housekeeping:
             if connection.quiet_rounds > 2 and not connection.awaits_reply:
                 connection.abort()
 
-    async def _every(self, interval_ms: int, work: Callable[[], Coroutine[None, None, None]]) -> None:
+    def _setting(self, name: str) -> float:
+        return float(self._broker.catalog.settings.of_broker(name)[0].value)
+
+    async def _every(self, interval_ms: Callable[[], float], work: Callable[[], Coroutine[None, None, None]]) -> None:
         while True:
-            await asyncio.sleep(interval_ms / 1000)
+            await asyncio.sleep(interval_ms() / 1000)
             await work()
 
     def _look_after(self, partition: Partition) -> None:
@@ -108,7 +112,7 @@ class Housekeeping:
             partition.sync()
 
     def _compact(self, partition: Partition) -> None:
-        pace = Pace()
+        pace = Pace(self._setting(CLEANER_BYTES_PER_S))
 
         def pause(bytes: int) -> None:
             if self._is_stopping:
