@@ -60,6 +60,11 @@ def java_command(main_class: str, *arguments: str, jvm: Sequence[str] = SMALL_JV
     return [java, *jvm, log_level, "-cp", f"{LIBS}/*", main_class, *arguments]
 
 
+def _ending_with_us() -> list[str]:
+    """What makes a process end even if we crash and cannot end it, where there is such a thing."""
+    return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+
+
 def run_java(main_class: str, *arguments: str, stdin: str = "", timeout_s: float = 60) -> str:
     """Run one of Kafka's tools to its end and return what it printed. Raises UnavailableError if it fails."""
     command = java_command(main_class, *arguments)
@@ -109,7 +114,8 @@ class ApacheKafka:
         """Start it, and do not wait."""
         if not self._settings.exists():
             self.format()
-        self.child = ChildProcess(java_command("kafka.Kafka", str(self._settings), jvm=self.jvm))
+        command = java_command("kafka.Kafka", str(self._settings), jvm=self.jvm)
+        self.child = ChildProcess([*_ending_with_us(), *command])
 
     def start(self) -> Self:
         """Returns when a client gets metadata with a broker in it."""
