@@ -10,6 +10,7 @@ towards its target.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from tidings.coordination.groups.consumer.assignors import ASSIGNORS
@@ -133,6 +134,7 @@ class _Heartbeat:
         self.records = records
         self.epoch = group.epoch
         self.regexes: Regexes = group.regexes
+        self.replaced_id: str | None = None
 
     def reply(self) -> ConsumerGroupHeartbeatResponse:
         joined = member_for(self.registry, self.group, self.request)
@@ -141,8 +143,6 @@ class _Heartbeat:
         member = self._subscribed(before)
         if member != before or joined.is_new or joined.replaced_id is not None:
             self.records.append(member_record(self.group.group_id, member))
-        self.members = {k: m for k, m in self.group.members.items() if k != joined.replaced_id}
-        self.members[member.member_id] = member
         self.replaced_id = joined.replaced_id
         self._raise_epoch(before, member, joined.is_new)
         member = self._reconciled(member, *self._target(member))
@@ -175,6 +175,12 @@ class _Heartbeat:
             server_assignor=_or_as_before(request.server_assignor, member.server_assignor),
         )
 
+    def _members(self, member: ConsumerMember) -> dict[str, ConsumerMember]:
+        """All of them, with `member` as it is now."""
+        members = {k: m for k, m in self.group.members.items() if k != self.replaced_id}
+        members[member.member_id] = member
+        return members
+
     # --- 1: the group's epoch ---
 
     def _raise_epoch(self, before: ConsumerMember, member: ConsumerMember, is_new: bool) -> None:
@@ -183,8 +189,9 @@ class _Heartbeat:
         revision = topics.revision
         if not changes and group.checked_revision == revision:
             return
-        self._resolve()
-        names = frozenset[str]().union(*(subscribed_names(m, self.regexes) for m in self.members.values()))
+        members = self._members(member).values()
+        self._resolve(members)
+        names = frozenset[str]().union(*(subscribed_names(m, self.regexes) for m in members))
         digest = metadata_hash(names, topics)
         if changes or digest != group.metadata_hash or self.regexes != group.regexes:
             self.epoch += 1
@@ -193,10 +200,10 @@ class _Heartbeat:
             # Only now: had something changed, it might fail to be recorded, and would have to be found again.
             group.checked_revision = revision
 
-    def _resolve(self) -> None:
+    def _resolve(self, members: Iterable[ConsumerMember]) -> None:
         group = self.group
         topics = self.registry.topics
-        self.regexes = resolve_all(self.members.values(), group.regexes, topics, self.now.wall_ms)
+        self.regexes = resolve_all(members, group.regexes, topics, self.now.wall_ms)
         for regex, resolved in self.regexes.items():
             if group.regexes.get(regex) is not resolved:
                 self.records.append(regex_record(group.group_id, regex, resolved))
@@ -212,7 +219,7 @@ class _Heartbeat:
             targets = {member.member_id if k == self.replaced_id else k: t for k, t in targets.items()}
         if self.epoch <= group.target_epoch:
             return targets.get(member.member_id, {}), group.target_epoch
-        computed = compute_targets(self.members, targets, self.regexes, self.registry.topics)
+        computed = compute_targets(self._members(member), targets, self.regexes, self.registry.topics)
         self.records += changed_targets(group.group_id, targets, computed)
         self.records.append(target_epoch_record(group.group_id, self.epoch, self.now.wall_ms))
         return computed[member.member_id], self.epoch

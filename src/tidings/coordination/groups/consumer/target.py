@@ -20,16 +20,15 @@ def compute_targets(
 ) -> dict[str, Target]:
     """What each of `members` is to have, `before` being what it was to have so far."""
     counts: dict[bytes, int] = {}
-    ids: dict[str, bytes] = {}
+    ids: dict[frozenset[str], frozenset[bytes]] = {}
     subscribers = {}
     for member_id, member in members.items():
         names = subscribed_names(member, regexes)
-        for name in names - ids.keys():
-            ids[name] = topics.topic_id(name)
-            if count := topics.partition_count(name):
-                counts[ids[name]] = count
-        topic_ids = frozenset(ids[name] for name in names if ids[name] in counts)
-        subscribers[member_id] = Subscriber(topic_ids, before.get(member_id, {}), member.instance_id)
+        if names not in ids:  # most members subscribe to the same
+            found = {topics.topic_id(name): topics.partition_count(name) for name in names}
+            counts |= {topic_id: count for topic_id, count in found.items() if count}
+            ids[names] = frozenset(counts.keys() & found.keys())
+        subscribers[member_id] = Subscriber(ids[names], before.get(member_id, {}), member.instance_id)
     assign = ASSIGNORS[preferred_assignor(members.values(), UNIFORM)]
     assigned = assign(subscribers, dict(sorted(counts.items())))
     return {
