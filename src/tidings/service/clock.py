@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import heapq
 import time
 from collections.abc import Callable
@@ -59,8 +60,10 @@ class ManualClock:
         return self._now_ms
 
     def call_later(self, delay_s: float, callback: Callable[[], object]) -> Timer:
+        """As an event loop's: `callback` runs in the context it was given in, not in that of `advance`."""
         self._made += 1
-        timer = _ManualTimer(self._now_ms + max(0, round(delay_s * 1000)), self._made, callback)
+        run = contextvars.copy_context().run
+        timer = _ManualTimer(self._now_ms + max(0, round(delay_s * 1000)), self._made, lambda: run(callback))
         heapq.heappush(self._timers, timer)
         return timer
 

@@ -82,7 +82,7 @@ class Dispatcher:
         self._route = route
         self._clock = clock
         self._workers_max = workers
-        self._workers: set[asyncio.Task[None]] = set()
+        self._workers: dict[asyncio.Task[None], None] = {}  # in the order they came, so that a test can be replayed
         self._progress: dict[Place, Progress] = {}
         self._lanes: dict[Key, Lane] = {}
         self._ready: deque[Lane] = deque()
@@ -90,6 +90,7 @@ class Dispatcher:
         self._parked = 0
         self._changed: list[asyncio.Future[None]] = []
         self._stopping = False
+        self._halted = False
         self._failed: BaseException | None = None
 
     # Partitions come and go.
@@ -106,6 +107,8 @@ class Dispatcher:
         """
         leaving = self._leave(places, whole=False)
         while any(progress.unfinished for progress in leaving.values()) and self._failed is None:
+            if self._halted:
+                return {}
             await self._change()
         return {place: offset for place, progress in leaving.items() if (offset := progress.take_commit()) is not None}
 
@@ -204,6 +207,13 @@ class Dispatcher:
         while (self._in_hand or self._workers) and self._failed is None:
             await self._change()
 
+    async def halt(self) -> None:
+        """Drop everything, begun or not."""
+        self._stopping = self._halted = True
+        self._leave(list(self._progress), whole=True)
+        self._tell()
+        await self.cancel()
+
     async def cancel(self) -> None:
         """Give up what is still being handled."""
         for worker in self._workers:
@@ -217,11 +227,11 @@ class Dispatcher:
         never waits for anything is then done by the first, and costs no more tasks."""
         if self._ready and len(self._workers) < self._workers_max:
             worker = asyncio.get_running_loop().create_task(self._run())
-            self._workers.add(worker)
+            self._workers[worker] = None
             worker.add_done_callback(self._left)
 
     def _left(self, worker: asyncio.Task[None]) -> None:
-        self._workers.discard(worker)
+        self._workers.pop(worker, None)
         if not worker.cancelled() and (error := worker.exception()) is not None:
             log.critical("a worker failed; this is a bug in Tidings", exc_info=error)
             self._failed = error

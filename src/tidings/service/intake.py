@@ -56,6 +56,16 @@ class Intake:
     def lost(self, places: Collection[Place]) -> None:
         self._dispatcher.lost(places)
 
+    @property
+    def in_hand(self) -> int:
+        return self._dispatcher.in_hand
+
+    async def halt(self) -> None:
+        """Drop what is in hand. Nobody is told."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._dispatcher.halt()
+
     async def stop(self) -> None:
         """Finish what is in hand, commit it, leave the group. `run` must have been cancelled before."""
         if self._timer is not None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tidings.errors import TidingsError, UnavailableError
 from tidings.events.serdes import DecodeError
-from tidings.service.clock import Clock, sleep
+from tidings.service.clock import sleep
 from tidings.service.connection import Connection
 from tidings.service.dead_letters import UNDECODABLE, dead_letter, dead_letter_spec
 from tidings.service.dispatcher import Dispatcher
@@ -21,6 +20,7 @@ from tidings.service.intake import Intake
 from tidings.service.outlet import Writer, send_and_wait
 from tidings.service.routes import Routes
 from tidings.service.subscription import Handler
+from tidings.service.surroundings import Surroundings
 from tidings.service.table import Table
 from tidings.service.transports.base import Received
 
@@ -37,7 +37,7 @@ class Running:
         writer: Writer,
         handlers: Sequence[Handler],
         tables: Collection[Table[Any]],
-        clock: Clock,
+        surroundings: Surroundings,
         workers: int,
     ) -> None:
         self._service = service
@@ -45,7 +45,9 @@ class Running:
         self._writer = writer
         self._handlers = handlers
         self._tables = tables
-        self._clock = clock
+        self._clock = surroundings.clock
+        self._chance = surroundings.chance
+        self._in_thread = surroundings.in_thread
         self._workers = workers
         self._ready = asyncio.Event()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"tidings-{service}")
@@ -107,7 +109,7 @@ class Running:
             self._writer,
             self._connection.outlet,
             self._clock,
-            random.random,
+            self._chance,
             self._threads,
         )
         dispatcher = Dispatcher(handling, routes.find, self._clock, self._workers)
@@ -123,7 +125,7 @@ class Running:
         told = False
         while True:
             try:
-                await table.follow(self._connection.transport, self._undecodable, caught_up)
+                await table.follow(self._connection.transport, self._undecodable, caught_up, self._in_thread)
             except UnavailableError as error:
                 if not told:
                     log.warning("%s: %r waits for the broker: %s", self._service, table, error)
@@ -138,12 +140,31 @@ class Running:
                 "%s: a record of a table is undecodable, and its dead letter refused: %s", self._service, outcome
             )
 
+    @property
+    def ready(self) -> bool:
+        return self._ready.is_set() and not self._main.done()
+
+    @property
+    def in_hand(self) -> int:
+        return 0 if self._intake is None else self._intake.in_hand
+
     async def stop(self) -> None:
-        """Finish what is in hand, commit, flush, let go."""
+        """Finish what is in hand, commit, let go."""
         self._main.cancel()
         await asyncio.gather(self._main, return_exceptions=True)
         if self._intake is not None:
             await self._intake.stop()
+        await self._let_go()
+
+    async def halt(self) -> None:
+        """Let go of everything as it is."""
+        self._main.cancel()
+        if self._intake is not None:
+            await self._intake.halt()
+        await asyncio.gather(self._main, return_exceptions=True)
+        await self._let_go()
+
+    async def _let_go(self) -> None:
         for task in self._following:
             task.cancel()
         await asyncio.gather(*self._following, return_exceptions=True)

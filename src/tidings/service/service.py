@@ -11,7 +11,6 @@ async def dispatch(order: OrderReceived) -> OrderShipped:
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import threading
 import typing
@@ -33,6 +32,7 @@ from tidings.service.outlet import Writer
 from tidings.service.retry import Retry
 from tidings.service.running import Running
 from tidings.service.subscription import Handler, Provide, read_handler
+from tidings.service.surroundings import Surroundings
 from tidings.service.table import Table
 from tidings.service.transports.base import Transport
 from tidings.service.url import broker_url
@@ -44,7 +44,6 @@ WORKERS = 32
 EMIT_TIMEOUT_S = 10.0
 START_WAIT_S = 10.0
 """How long a web application's start waits for its service; after that it serves, and the service goes on starting."""
-STATE_FOLDER = "tidings-state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +92,27 @@ class Service:
         self._url = url
         self._workers = workers
         self._timeout_s = timeout_s
-        self._open_transport = transport or self._open_kafka
-        self._clock = clock or SystemClock()
-        self._writer = Writer(name, self._clock)
         self._connection: Connection | None = None
         self._running: Running | None = None
         self._opening = threading.Lock()
+        self._settle_in(Surroundings(transport or self._open_kafka, clock or SystemClock()))
+
+    def _settle_in(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+        self._writer = Writer(self.name, surroundings.clock, surroundings.new_id)
+
+    def move(self, surroundings: Surroundings) -> Surroundings:
+        """Put the service, while it does not run, into other surroundings; returns those it was in.
+
+        Raises DeclarationError if it runs, or has emitted and was not stopped.
+        """
+        if self._running is not None or (self._connection is not None and not self._connection.loop.is_closed()):
+            raise DeclarationError(f"{self.name} is in use: stop it before it is moved")
+        before = self._surroundings
+        for table in self._tables.values():
+            table.close()
+        self._settle_in(surroundings)
+        return before
 
     # Declaring.
 
@@ -143,8 +157,13 @@ class Service:
             self._tables[declared] = Table(declared, self._state_folder)
         return self._tables[declared]
 
+    @property
+    def tables(self) -> list[Table[Any]]:
+        """Those it keeps."""
+        return list(self._tables.values())
+
     def _state_folder(self) -> Path:
-        return Path(os.environ.get("TIDINGS_STATE") or STATE_FOLDER) / self.name
+        return self._surroundings.state_folder() / self.name
 
     def describe(self) -> Description:
         """What it reads, emits and keeps."""
@@ -213,7 +232,8 @@ class Service:
         """The open connection, or a new one on the running loop."""
         connection = self._connection
         if connection is None or connection.loop.is_closed():
-            connection = self._connection = Connection(self._open_transport, self._clock, self._timeout_s)
+            around = self._surroundings
+            connection = self._connection = Connection(around.open_transport, around.clock, self._timeout_s)
         return connection
 
     def _connect_in_background(self) -> Connection:
@@ -239,7 +259,9 @@ class Service:
         await self._close_connection()
         tables = list(self._tables.values())
         connection = self._connect()
-        self._running = Running(self.name, connection, self._writer, self.handlers, tables, self._clock, self._workers)
+        self._running = Running(
+            self.name, connection, self._writer, self.handlers, tables, self._surroundings, self._workers
+        )
         try:
             async with asyncio.timeout(wait_s):
                 await self._running.until_ready()
@@ -255,6 +277,24 @@ class Service:
         if running is not None:
             await running.stop()
         await self._close_connection()
+
+    async def halt(self) -> None:
+        """Stop dead, as a crash would: what is in hand is dropped, nothing more is committed or flushed. For tests."""
+        running, self._running = self._running, None
+        self._connection = None
+        if running is not None:
+            await running.halt()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it runs, its tables have caught up, and its handlers have begun."""
+        return self._running is not None and self._running.ready
+
+    @property
+    def in_hand(self) -> int:
+        """How many records were taken in and are not finished: being handled, waiting for another attempt or behind
+        one that does, or for the broker to acknowledge what they led to."""
+        return 0 if self._running is None else self._running.in_hand
 
     async def until_failed(self) -> None:
         """Returns once it is stopped; raises what it fell over."""

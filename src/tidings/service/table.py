@@ -36,6 +36,9 @@ CACHED_ROWS_MAX = 10_000
 
 OnUndecodable = Callable[[Received, DecodeError], Awaitable[None]]
 
+InThread = Callable[..., Awaitable[Any]]
+"""Calls a function with arguments, and waits for it without stopping the event loop: `asyncio.to_thread`."""
+
 
 class Table(Generic[T]):
     """Read like a dictionary, from any thread: `table[key]`, `get`, `in`, `len`, `items`, `values`, iteration (keys).
@@ -137,14 +140,20 @@ class Table(Generic[T]):
 
     # Keeping up.
 
-    async def follow(self, transport: Transport, on_undecodable: OnUndecodable, caught_up: asyncio.Event) -> None:
+    async def follow(
+        self,
+        transport: Transport,
+        on_undecodable: OnUndecodable,
+        caught_up: asyncio.Event,
+        in_thread: InThread = asyncio.to_thread,
+    ) -> None:
         """Read the stream into the file for as long as it runs; `caught_up` is set at the end it had at first."""
         self._loop = asyncio.get_running_loop()
         replica = self._open()
         ends, offsets = await self._begin(transport, replica)
         reader = transport.reader(self.declared.stream, offsets)
         try:
-            await self._read(reader, replica, ends, on_undecodable, caught_up)
+            await self._read(reader, replica, ends, on_undecodable, caught_up, in_thread)
         finally:
             await reader.close()
 
@@ -171,6 +180,7 @@ class Table(Generic[T]):
         ends: Mapping[int, int],
         on_undecodable: OnUndecodable,
         caught_up: asyncio.Event,
+        in_thread: InThread,
     ) -> None:
         while True:
             if not caught_up.is_set() and all(self._positions.get(p, 0) >= end for p, end in ends.items()):
@@ -181,7 +191,7 @@ class Table(Generic[T]):
                 await on_undecodable(record, error)
             positions = {record.partition: record.offset + 1 for record in batch.records}
             positions |= {partition: offset for (_, partition), offset in batch.ends.items()}
-            await asyncio.to_thread(replica.apply, rows, positions)
+            await in_thread(replica.apply, rows, positions)
             self._moved(rows, positions)
 
     def _rows_of(self, batch: Batch) -> tuple[list[Row], list[tuple[Received, DecodeError]]]:
@@ -232,6 +242,11 @@ class Table(Generic[T]):
             self._cache.clear()
 
     # Waiting for a position.
+
+    @property
+    def positions(self) -> Mapping[int, int]:
+        """The offset that comes next in each partition that was read."""
+        return self._positions
 
     def has_passed(self, position: Position) -> bool:
         """Whether the event at `position` is in the table, or a later one of its key."""

@@ -117,12 +117,16 @@ class MemoryBroker:
         self._waiting.append(waiting)
         await waiting
 
-    def read(self, positions: dict[Place, int], records_max: int = BATCH_RECORDS_MAX) -> list[Received]:
-        """Records from `positions` on, which move."""
+    def read(
+        self, positions: dict[Place, int], paused: Collection[Place] = (), records_max: int = BATCH_RECORDS_MAX
+    ) -> list[Received]:
+        """Records from `positions` on, which move; those that are `paused` stay."""
         found: list[Received] = []
         for place, offset in positions.items():
             stream = self.streams.get(place[0])
-            if stream is not None and place[1] < len(stream.partitions) and len(found) < records_max:
+            if stream is None or place in paused or len(found) >= records_max:
+                continue
+            if place[1] < len(stream.partitions):
                 more = stream.partitions[place[1]][offset : offset + records_max - len(found)]
                 positions[place] = offset + len(more)
                 found += more
@@ -194,18 +198,24 @@ class MemoryConsumer:
         self.streams = frozenset(streams)
         self.owner = owner
         self.positions: dict[Place, int] = {}
+        self.paused: set[Place] = set()
         self._joined = False
+        self._crashed = False
 
     async def poll(self) -> Batch:
         while True:
-            if not self._broker.away:
-                if not self._joined:
-                    self._joined = True
-                    self._group.members.append(self)
-                    await _rebalance(self._broker, self._group)
-                if records := self._broker.read(self.positions):
+            if not self._broker.away and not self._crashed:
+                await self.join()
+                if records := self._broker.read(self.positions, self.paused):
                     return Batch(records)
             await self._broker.change()
+
+    async def join(self) -> None:
+        """Become a member of the group, if it is not one yet."""
+        if not self._joined:
+            self._joined = True
+            self._group.members.append(self)
+            await _rebalance(self._broker, self._group)
 
     def commit(self, offsets: Mapping[Place, int]) -> None:
         if self._broker.away:
@@ -223,8 +233,10 @@ class MemoryConsumer:
 
     def crash(self) -> None:
         """Be gone without a word: nothing is finished, nothing committed."""
-        self._joined = False
-        self._group.members.remove(self)
+        self._crashed = True
+        if self._joined:
+            self._joined = False
+            self._group.members.remove(self)
         self.owner.lost(list(self.positions))
         self.positions.clear()
 
@@ -233,12 +245,12 @@ async def _rebalance(broker: MemoryBroker, group: MemoryGroup) -> None:
     """Deal the partitions out anew, each member keeping what it still should have (as cooperative assignors do)."""
     async with group.changing:
         wanted = _deal(broker, group.members)
-        for member in group.members:
+        for member in wanted:
             if going := [place for place in member.positions if place not in wanted[member]]:
                 member.commit(await member.owner.revoked(going))
                 for place in going:
                     member.positions.pop(place, None)
-        for member in group.members:
+        for member in [member for member in wanted if member in group.members]:  # some may be gone since
             if coming := [place for place in wanted[member] if place not in member.positions]:
                 member.positions.update((place, group.offsets.get(place, 0)) for place in coming)
                 member.owner.assigned(coming)
