@@ -103,6 +103,11 @@ class Catalog:
         """The settings that groups have of their own."""
         return self._state.groups
 
+    @property
+    def client_metrics(self) -> Mapping[str, Mapping[str, str]]:
+        """What each subscription to clients' metrics says."""
+        return self._state.client_metrics
+
     def group_value(self, name: str, group_id: str) -> str:
         """What holds for a group, whether it exists or not."""
         return group_value(name, self._state.groups.get(group_id, {}))
@@ -175,7 +180,11 @@ class Catalog:
 
     async def alter_group(self, name: str, alter: Alteration, *, validate_only: bool = False) -> None:
         """Change a group's own settings. Raises ApiError."""
-        await self._to_the_end(self._alter_group(name, alter, validate_only))
+        await self._to_the_end(self._alter_named(ResourceType.GROUP, name, alter, validate_only))
+
+    async def alter_client_metrics(self, name: str, alter: Alteration, *, validate_only: bool = False) -> None:
+        """Change a subscription to clients' metrics. Raises ApiError."""
+        await self._to_the_end(self._alter_named(ResourceType.CLIENT_METRICS, name, alter, validate_only))
 
     async def write(self, records: Sequence[Message]) -> None:
         """Keep records that others planned (producer ids, quotas). Raises DiskError."""
@@ -279,10 +288,11 @@ class Catalog:
             changes = self._state.plan_configs(ResourceType.BROKER, name, current, alter(dict(current)))
             await self._write_configs(changes, validate_only)
 
-    async def _alter_group(self, name: str, alter: Alteration, validate_only: bool) -> None:
+    async def _alter_named(self, kind: ResourceType, name: str, alter: Alteration, validate_only: bool) -> None:
         async with self._changing:
-            current = self._state.groups.get(name, {})
-            changes = self._state.plan_configs(ResourceType.GROUP, name, current, alter(dict(current)))
+            all_of_kind = self._state.groups if kind is ResourceType.GROUP else self._state.client_metrics
+            current = all_of_kind.get(name, {})
+            changes = self._state.plan_configs(kind, name, current, alter(dict(current)))
             await self._write_configs(changes, validate_only)
 
     async def _write_alone(self, records: Sequence[Message]) -> None:

@@ -41,6 +41,7 @@ class ResourceType(IntEnum):
 
     TOPIC = 2
     BROKER = 4
+    CLIENT_METRICS = 16
     GROUP = 32
 
 
@@ -51,6 +52,11 @@ class CatalogState:
         self.topics: dict[str, Topic] = {}
         self.settings = settings
         self.groups: dict[str, dict[str, str]] = {}
+        self.client_metrics: dict[str, dict[str, str]] = {}
+        self._named: dict[int, dict[str, dict[str, str]]] = {
+            ResourceType.GROUP: self.groups,
+            ResourceType.CLIENT_METRICS: self.client_metrics,
+        }
         self.quotas = QuotaLimits()
         self.partition_count = 0
         self.revision = 0
@@ -179,16 +185,16 @@ class CatalogState:
     def _replay_config(self, record: ConfigRecord) -> None:
         if record.resource_type == ResourceType.TOPIC:
             configs = self.topics[record.resource_name].configs
-        elif record.resource_type == ResourceType.GROUP:
-            configs = self.groups.setdefault(record.resource_name, {})
+        elif record.resource_type in self._named:
+            configs = self._named[record.resource_type].setdefault(record.resource_name, {})
         else:
             configs = self.settings.dynamic.setdefault(record.resource_name, {})
         if record.value is None:
             configs.pop(record.name, None)
         else:
             configs[record.name] = record.value
-        if record.resource_type == ResourceType.GROUP and not configs:
-            del self.groups[record.resource_name]
+        if not configs and record.resource_type in self._named:
+            del self._named[record.resource_type][record.resource_name]
 
     def _replay_producer_ids(self, record: ProducerIdsRecord) -> None:
         self.producer_ids = record

@@ -8,6 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from tidings.broker.broker_configs import BROKER_CONFIGS
 from tidings.broker.catalog import Catalog
 from tidings.broker.catalog_state import ResourceType
+from tidings.broker.client_metrics_configs import (
+    CLIENT_METRICS_CONFIGS,
+    check_subscription,
+    checked_of_client_metrics,
+)
 from tidings.broker.config_key import ConfigKey
 from tidings.broker.group_configs import GROUP_CONFIGS, check_group, checked_of_group
 from tidings.broker.settings import DEFAULT_BROKER
@@ -48,10 +53,15 @@ async def alter(
         await catalog.alter_group(
             name, lambda current: checked_of_group(change(current, GROUP_CONFIGS)), validate_only=validate_only
         )
-    else:
-        raise ApiError(
-            ErrorCode.INVALID_REQUEST, f"Unsupported resource type {kind}: settings are of topics, brokers and groups."
+    elif kind == ResourceType.CLIENT_METRICS:
+        check_subscription(name)
+        await catalog.alter_client_metrics(
+            name,
+            lambda current: checked_of_client_metrics(change(current, CLIENT_METRICS_CONFIGS)),
+            validate_only=validate_only,
         )
+    else:
+        raise ApiError(ErrorCode.INVALID_REQUEST, f"Unsupported resource type {kind}.")
 
 
 def check_broker(name: str, node_id: int) -> None:

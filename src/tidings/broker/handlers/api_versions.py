@@ -3,16 +3,16 @@
 - A version we do not have is answered in version 0 with UNSUPPORTED_VERSION and the ranges; the client asks again.
 - Version 3 names the client's software (KIP-511); a name that could not be a metric's tag is refused.
 - Features (KIP-584) say which protocols between APIs are in force. Version 3 cannot tell of one that may also be off
-  (level 0): its clients would fail at it, so they are told what is in force only (KAFKA-17011).
+  (level 0): its clients would fail at it, so they are told what is in force only (KAFKA-17492).
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache
-from typing import NamedTuple
 
 from tidings.broker.dispatch import TABLE, Context, handles
+from tidings.broker.features import FEATURES, FEATURES_EPOCH
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.api_versions import (
     ApiVersion,
@@ -21,23 +21,6 @@ from tidings.wire.messages.api_versions import (
     FinalizedFeatureKey,
     SupportedFeatureKey,
 )
-
-
-class Feature(NamedTuple):
-    """The levels that could be chosen, and the one in force."""
-
-    name: str
-    level_min: int
-    level_max: int
-    level: int
-
-
-FEATURES = (
-    Feature("group.version", 0, 1, 1),  # 1: the consumer group protocol (KIP-848)
-    Feature("transaction.version", 0, 2, 2),  # 2: each transaction has an epoch of its own (KIP-890)
-)
-FEATURES_EPOCH = 1
-"""Rises when a level changes; here none does while the broker runs."""
 
 LEVEL_0_SINCE = 4
 

@@ -1,4 +1,4 @@
-"""DescribeConfigs: the settings in force of topics, of the broker and of groups, and where each was set.
+"""DescribeConfigs: the settings in force of topics, broker, groups, and subscriptions to metrics; where each was set.
 
 - A list of keys narrows the answer; null and empty both mean all.
 - `synonyms` are the layers below the value, nearest first; version 3 adds types and, if asked for, documentation.
@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 
 from tidings.broker.broker_configs import BROKER_CONFIGS
 from tidings.broker.catalog_state import ResourceType
+from tidings.broker.client_metrics_configs import CLIENT_METRICS_CONFIGS, check_subscription
 from tidings.broker.config_changes import check_broker
 from tidings.broker.config_key import ConfigKey, ConfigSource
 from tidings.broker.dispatch import Context, handles
@@ -47,6 +48,8 @@ def _describe(
             result.configs = _of_broker(resource, request, context)
         elif resource.resource_type == ResourceType.GROUP:
             result.configs = _of_group(resource, request, context)
+        elif resource.resource_type == ResourceType.CLIENT_METRICS:
+            result.configs = _of_client_metrics(resource, request, context)
         else:
             raise ApiError(ErrorCode.INVALID_REQUEST, f"Unsupported resource type: {resource.resource_type}")
     except ApiError as error:
@@ -80,7 +83,7 @@ def _of_broker(
     for key in _chosen(keys, resource.configuration_keys):
         layers = settings.of_broker(key.name)
         if resource.resource_name == DEFAULT_BROKER:
-            layers = [layer for layer in layers if layer.source >= ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG]
+            layers = [layer for layer in layers if layer.source == ConfigSource.DYNAMIC_DEFAULT_BROKER_CONFIG]
         value, source = (layers[0].value, layers[0].source) if layers else (None, ConfigSource.DEFAULT_CONFIG)
         described.append(_described(key, value, source, layers, request))
     return described
@@ -96,6 +99,20 @@ def _of_group(
         layers = [Setting(key.name, own[key.name], ConfigSource.DYNAMIC_GROUP_CONFIG)] if key.name in own else []
         source = layers[0].source if layers else ConfigSource.DEFAULT_CONFIG
         described.append(_described(key, group_value(key.name, own), source, layers, request))
+    return described
+
+
+def _of_client_metrics(
+    resource: DescribeConfigsResource, request: DescribeConfigsRequest, context: Context
+) -> list[DescribeConfigsResourceResult]:
+    check_subscription(resource.resource_name)
+    own = context.broker.catalog.client_metrics.get(resource.resource_name, {})
+    described = []
+    for key in _chosen(CLIENT_METRICS_CONFIGS, resource.configuration_keys):
+        is_own = key.name in own
+        source = ConfigSource.DYNAMIC_CLIENT_METRICS_CONFIG if is_own else ConfigSource.DEFAULT_CONFIG
+        layers = [Setting(key.name, own[key.name], source)] if is_own else []
+        described.append(_described(key, own.get(key.name, key.default), source, layers, request))
     return described
 
 
