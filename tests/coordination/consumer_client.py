@@ -59,6 +59,7 @@ class ConsumerClient:
         self.assigned: set[Partition] = set()
         self.says_all = True
         self.is_member = False
+        self.interval_ms = 0
 
     def beat(self, *, lost: bool = False) -> ErrorCode:
         """One heartbeat. Of one whose reply is lost, nothing is learnt, and the next one says everything."""
@@ -87,6 +88,7 @@ class ConsumerClient:
         if code is not ErrorCode.NONE:
             return code
         self.epoch, self.says_all, self.is_member = reply.member_epoch, False, True
+        self.interval_ms = reply.heartbeat_interval_ms
         if reply.assignment is not None:
             self.assigned = {(t.topic_id, p) for t in reply.assignment.topic_partitions for p in t.partitions}
             self.reading |= self.assigned

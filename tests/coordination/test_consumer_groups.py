@@ -152,6 +152,7 @@ def test_a_topic_that_is_deleted_is_given_up(cluster: Cluster, a: ConsumerClient
 def test_a_regular_expression_reads_what_matches_now_and_later(cluster: Cluster) -> None:
     client = ConsumerClient(cluster, "r", regex="p.*")
     client.beat()
+    client.beat()
     assert client.partitions == {"payments": {0, 1}}
     cluster.topics["packets"] = (b"\x07" * 16, 1)
     client.beat()
@@ -162,8 +163,34 @@ def test_a_regular_expression_reads_what_matches_now_and_later(cluster: Cluster)
 
 def test_names_and_expressions_add_up(cluster: Cluster) -> None:
     client = ConsumerClient(cluster, "r", "orders", regex="p.*")
+    settle(client)
+    assert client.partitions.keys() == {"orders", "payments"}
+
+
+def test_an_expression_counts_in_a_group_that_was_at_rest(cluster: Cluster, a: ConsumerClient) -> None:
+    settle(a)
+    client = ConsumerClient(cluster, "r", regex="p.*")
+    settle(client, rounds=2)
+    assert client.partitions == {"payments": {0, 1}}
+
+
+def test_a_new_expression_counts_from_the_next_heartbeat_on_which_comes_soon(cluster: Cluster) -> None:
+    """So it is in Kafka, which tries it on all topics in the background, and clients' tests rely on it."""
+    client = ConsumerClient(cluster, "r", "orders", regex="p.*")
+    client.beat()
+    assert client.partitions.keys() == {"orders"}
+    assert client.interval_ms == 500
     client.beat()
     assert client.partitions.keys() == {"orders", "payments"}
+    assert client.interval_ms == 5_000
+    another = ConsumerClient(cluster, "s", regex="p.*")
+    client.leave()
+    another.beat()
+    assert another.partitions == {}  # with the last one who subscribed to it, it was forgotten
+    another.beat()
+    once_more = ConsumerClient(cluster, "t", regex="p.*")
+    once_more.beat()
+    assert consumer_group(cluster).targets["t"] != {}  # while somebody does, it is known at once
 
 
 @pytest.mark.parametrize("regex", ["(", "(?=p).*", "(p)\\1"])

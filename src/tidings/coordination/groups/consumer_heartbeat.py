@@ -10,7 +10,6 @@ towards its target.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from tidings.coordination.groups.consumer.assignors import ASSIGNORS
@@ -34,7 +33,7 @@ from tidings.coordination.groups.consumer.records import (
     target_epoch_record,
 )
 from tidings.coordination.groups.consumer.target import changed_targets, compute_targets
-from tidings.coordination.groups.consumer.topics import Regexes, metadata_hash, resolve_all, subscribed_names
+from tidings.coordination.groups.consumer.topics import Regexes, metadata_hash, resolve, resolve_all, subscribed_names
 from tidings.coordination.groups.consumer_join import group_for, member_for
 from tidings.coordination.groups.consumer_leave import leave
 from tidings.coordination.groups.consumer_timeouts import expect_heartbeat, expect_revocation
@@ -190,20 +189,32 @@ class _Heartbeat:
         if not changes and group.checked_revision == revision:
             return
         members = self._members(member).values()
-        self._resolve(members)
+        self._resolve({m.topic_regex for m in members if m.topic_regex} - self._new_regex(before, member, is_new))
         names = frozenset[str]().union(*(subscribed_names(m, self.regexes) for m in members))
         digest = metadata_hash(names, topics)
         if changes or digest != group.metadata_hash or self.regexes != group.regexes:
             self.epoch += 1
             self.records.append(epoch_record(group.group_id, self.epoch, digest))
+            group.checked_revision = None
         else:
             # Only now: had something changed, it might fail to be recorded, and would have to be found again.
             group.checked_revision = revision
 
-    def _resolve(self, members: Iterable[ConsumerMember]) -> None:
+    def _new_regex(self, before: ConsumerMember, member: ConsumerMember, is_new: bool) -> set[str]:
+        """The expression that nobody has subscribed to before: it counts from the next heartbeat on, as in Kafka.
+
+        Raises ApiError INVALID_REGULAR_EXPRESSION.
+        """
+        regex = member.topic_regex
+        if not regex or not (is_new or regex != before.topic_regex) or regex in self.group.regexes:
+            return set()
+        resolve(regex, self.registry.topics, self.now.wall_ms)
+        return {regex} - {other.topic_regex for other in self.group.members.values() if other is not before}
+
+    def _resolve(self, wanted: set[str]) -> None:
         group = self.group
         topics = self.registry.topics
-        self.regexes = resolve_all(members, group.regexes, topics, self.now.wall_ms)
+        self.regexes = resolve_all(sorted(wanted), group.regexes, topics, self.now.wall_ms)
         for regex, resolved in self.regexes.items():
             if group.regexes.get(regex) is not resolved:
                 self.records.append(regex_record(group.group_id, regex, resolved))
@@ -251,9 +262,10 @@ class _Heartbeat:
             expect_revocation(self.registry, self.group.group_id, member, self.now.monotonic_ms)
 
     def _interval_ms(self, member: ConsumerMember) -> int:
-        """When it is to be heard of next. While it waits for others, or they for it, sooner than else."""
+        """When it is to be heard of next. While it waits for something, or others for it, sooner than else."""
         usual_ms = self.registry.consumer_heartbeat_interval_ms(self.group.group_id)
-        if member.state is MemberState.STABLE:
+        is_resolved = not member.topic_regex or member.topic_regex in self.regexes
+        if member.state is MemberState.STABLE and is_resolved:
             return usual_ms
         return min(usual_ms, self.registry.config.consumer_unsettled_heartbeat_interval_ms)
 

@@ -24,20 +24,15 @@ def resolve(regex: str, topics: TopicDirectory, wall_ms: int) -> ResolvedRegex:
         raise ApiError(ErrorCode.INVALID_REGULAR_EXPRESSION, message) from None
 
 
-def resolve_all(members: Iterable[ConsumerMember], known: Regexes, topics: TopicDirectory, wall_ms: int) -> Regexes:
-    """What each expression of the members stands for now. One that stands for the same as before is the same object.
-
-    Raises ApiError INVALID_REGULAR_EXPRESSION for one that is not in `known`.
-    """
+def resolve_all(wanted: Iterable[str], known: Regexes, topics: TopicDirectory, wall_ms: int) -> Regexes:
+    """What each expression stands for now. One that stands for the same as before is the same object."""
     found: Regexes = {}
-    for regex in dict.fromkeys(member.topic_regex for member in members if member.topic_regex):
+    for regex in wanted:
         before = known.get(regex)
         try:
             now = resolve(regex, topics, wall_ms)
-        except ApiError:
-            if before is None:
-                raise
-            now = before  # it was good once, and has become too costly
+        except ApiError:  # it was good when it came, and has become too costly
+            now = before or ResolvedRegex(frozenset(), topics.revision, wall_ms)
         found[regex] = before if before is not None and before.topics == now.topics else now
     return found
 
