@@ -68,8 +68,8 @@ class Load:
             if self._sent - len(self.acknowledged) - len(self.refused) < IN_FLIGHT_MAX:
                 id_ = self._id(self._sent)
                 value = f"{id_.sequence} {PADDING}"
-                self._producer.produce(self.topic, key=id_.key, value=value, on_delivery=self._delivered)
                 self._sent += 1
+                self._producer.produce(self.topic, key=id_.key, value=value, on_delivery=self._delivered)
                 self._producer.poll(0)
             else:
                 self._producer.poll(0.05)

@@ -79,7 +79,8 @@ def test_nothing_acknowledged_is_lost_when_it_dies_at_any_of_these_calls(tmp_pat
                     broker.start()
                 except UnavailableError as error:
                     pytest.fail(f"does not start after it died at {call} {nth}: {error}")
-                verdict = check(sent=load.sent, acknowledged=acknowledged, read=read_all(broker.bootstrap, TOPIC))
+                read = read_all(broker.bootstrap, TOPIC)
+                verdict = check(sent=load.sent, acknowledged=acknowledged, read=read)
                 assert verdict.good, f"after it died at {call} {nth}: {verdict}"
             load.finish()
             verdict = check(sent=load.sent, acknowledged=load.acknowledged, read=read_all(broker.bootstrap, TOPIC))
