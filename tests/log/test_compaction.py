@@ -356,6 +356,23 @@ def test_closing_ends_a_round() -> None:
     log.close()
 
 
+def test_a_full_disk_ends_a_round_and_is_as_full_as_before() -> None:
+    files = MemoryFiles()
+    log = open_log(files)
+    fill(log, 60, keys=30)
+    log.sync()
+    used_bytes = files.used_bytes
+    files.space_bytes = used_bytes + 400
+    with pytest.raises(DiskError, match="No space left"):
+        log.compact(NOW_MS)
+    assert files.used_bytes <= used_bytes + 200  # of which is the note that a round has begun
+    assert len(stored(log)) == 60
+    files.space_bytes = None
+    assert log.compact(NOW_MS) is not None
+    assert len(stored(log)) < 40
+    log.close()
+
+
 def test_a_damaged_batch_ends_a_round_and_is_not_touched() -> None:
     files = MemoryFiles()
     log = open_log(files)
@@ -445,7 +462,7 @@ class Life:
         self.synced = 0
 
     def steps(self) -> list[Callable[[], object]]:
-        some = [self.write] * 8
+        some = [*[self.write] * 6, self.sync]
         rounds = [*some, self.compact, *some, self.delete, self.compact, self.compact_later]
         return [self.open, *rounds, self.close, self.open, *rounds, self.close]
 
@@ -457,6 +474,9 @@ class Life:
         number = len(self.written)
         pair = b"key-%d" % (number % 4), b"%d:" % number + b"x" * 80
         self.written[write(self.log, pair)] = pair
+
+    def sync(self) -> None:
+        assert self.log is not None
         self.log.sync()
         self.synced = self.log.end_offset
 
@@ -527,7 +547,7 @@ def _lived_until(count: int) -> Life:
 @each_part
 def test_a_power_cut_at_any_operation_costs_no_key_its_latest_value(part: int) -> None:
     for count in range(part, OPERATIONS, PARTS):
-        for seed in (None, 1, 2, 3):
+        for seed in (None, 1, 2):
             with naming(f"operation {count}, seed {seed}"):
                 life = _lived_until(count)
                 life.files.power_cut(None if seed is None else Random(10 * count + seed))

@@ -185,7 +185,7 @@ def _after_rounds(cut_at: int) -> tuple[Writers, bool]:
             raise PowerCut
 
     for later_ms in (0, 2000, 4000):
-        for number in range(4):
+        for number in range(3):
             writers.write(1, (b"a", b"aborted" * 9), (b"b", b"aborted"))
             writers.write(2, (b"b", b"%d" % number * 60))
             writers.end(1, commit=False)

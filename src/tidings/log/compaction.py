@@ -14,6 +14,7 @@ empty), tombstones until `delete.retention.ms` after they were first met (KIP-53
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -145,18 +146,20 @@ class Compaction:
                 if written is not None:
                     span = segment.end_offset - group[0].base_offset
                     if written.size_bytes + segment.size_bytes > bytes_max or span > SEGMENT_BYTES_MAX:
-                        yield group, self._finished(written)
+                        ready = group, self._finished(written)
                         group, written = [], None
+                        yield ready
                 if written is None:
                     written = _Written(self._files, self._folder, segment.base_offset, self._config)
                 group.append(segment)
                 self._copy(segment, written)
             if written is not None:
-                yield group, self._finished(written)
+                ready = group, self._finished(written)
                 written = None
+                yield ready
         finally:
             if written is not None:
-                written.segment.file.close()
+                written.discard()
 
     def _map(self, batch: memoryview, header: BatchHeader) -> None:
         put = self._keys.put
@@ -246,6 +249,7 @@ class _Written:
         left = f"{folder}/{file_name(base_offset, CLEANED)}"
         if files.exists(left):  # by a round that failed
             files.remove(left)
+        self._files = files
         self.segment = Segment.create(files, folder, base_offset, config.index_interval_bytes, CLEANED)
         self.segment.has_gaps = True
         self.size_bytes = 0
@@ -271,6 +275,12 @@ class _Written:
             self.add(self.end)
         self._flush()
         self.segment.file.sync()
+
+    def discard(self) -> None:
+        """It will not be finished. What it takes is needed: perhaps that is why."""
+        self.segment.file.close()
+        with suppress(DiskError):
+            self._files.remove(self.segment.file.path)
 
     def _flush(self) -> None:
         self.segment.file.append(b"".join(self._pending))
