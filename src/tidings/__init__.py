@@ -16,17 +16,21 @@ if TYPE_CHECKING:
     from tidings.service.retry import Retry as Retry
     from tidings.service.service import Service as Service
     from tidings.service.table import Table as Table
+    from tidings.testing.world import World as World
+    from tidings.testing.world_faults import Faults as Faults
 
 _HOMES = {
     "event": "tidings.events.declaration",
     "EventRecord": "tidings.events.record",
+    "Faults": "tidings.testing.world_faults",
     "Position": "tidings.events.position",
     "Retry": "tidings.service.retry",
     "Service": "tidings.service.service",
     "Table": "tidings.service.table",
+    "World": "tidings.testing.world",
 }
 
-__all__ = ["EventRecord", "Position", "Retry", "Service", "Table", "event"]
+__all__ = ["EventRecord", "Faults", "Position", "Retry", "Service", "Table", "World", "event"]
 
 
 def __getattr__(name: str) -> Any:

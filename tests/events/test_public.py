@@ -11,7 +11,16 @@ import tidings
 
 
 def test_public_names_are_these_and_no_others() -> None:
-    assert sorted(tidings.__all__) == ["EventRecord", "Position", "Retry", "Service", "Table", "event"]
+    assert sorted(tidings.__all__) == [
+        "EventRecord",
+        "Faults",
+        "Position",
+        "Retry",
+        "Service",
+        "Table",
+        "World",
+        "event",
+    ]
     for name in tidings.__all__:
         assert getattr(tidings, name).__module__.startswith("tidings.")
         assert name in dir(tidings)
@@ -24,7 +33,11 @@ def test_public_names_are_these_and_no_others() -> None:
     [
         ("import tidings", ("msgspec", "confluent_kafka", "asyncio", "tidings.service", "tidings.events")),
         ("from tidings import event", ("confluent_kafka", "pydantic", "tidings.service")),
-        ("from tidings import Service; Service('x')", ("confluent_kafka", "pydantic", "tidings.broker")),
+        (
+            "from tidings import Service; Service('x')",
+            ("confluent_kafka", "pydantic", "tidings.broker", "tidings.testing"),
+        ),
+        ("from tidings import World", ("confluent_kafka", "pydantic", "tidings.broker", "pytest")),
     ],
 )
 def test_nothing_is_loaded_before_it_is_needed(statement: str, absent: tuple[str, ...]) -> None:
