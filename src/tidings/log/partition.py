@@ -27,11 +27,11 @@ from tidings.log.conversion import converted
 from tidings.log.epochs import EpochEnd
 from tidings.log.files import Files, parent, remove_tree
 from tidings.log.producers import NO_TRANSACTION, ProducerState
+from tidings.log.recorder import Recorder
 from tidings.log.recovery import Recovered, recover
 from tidings.log.retention import DELETED, expired_segments
 from tidings.log.segment import SEGMENT_BYTES_MAX, Segment, TornError
 from tidings.log.segments import Mark, Segments
-from tidings.log.side_files import SideFiles
 from tidings.log.times import TimedOffset, first_at, latest
 from tidings.log.transactions import Marker
 from tidings.log.validation import check_batches
@@ -54,15 +54,6 @@ class Appended(NamedTuple):
     duplicate: bool
 
 
-class _Record(NamedTuple):
-    """What is written when a part of the last segment need not be looked at by recovery any more."""
-
-    segment: Segment
-    indexes: tuple[bytes, bytes]
-    offset: int
-    producers: bytes
-
-
 class Partition:
     """See the module. Public attributes are for reading.
 
@@ -72,9 +63,8 @@ class Partition:
     """
 
     __slots__ = (
-        "_cleaned", "_epochs", "_files", "_finished_offset", "_fsync", "_is_closing", "_lock", "_names_made",
-        "_names_synced", "_producers", "_recorded_position", "_segments", "_shown", "_side_files", "_synced_offset",
-        "_syncing", "_tidying", "_unsealed", "config", "end_offset", "high_watermark", "leader_epoch",
+        "_cleaned", "_epochs", "_files", "_fsync", "_is_closing", "_lock", "_producers", "_recorder", "_segments",
+        "_shown", "_synced_offset", "_syncing", "_tidying", "config", "end_offset", "high_watermark", "leader_epoch",
         "log_start_offset", "offline_reason", "path",
     )  # fmt: skip
 
@@ -118,18 +108,13 @@ class Partition:
         self._files = files
         self._fsync = durability == "fsync"
         self._segments = Segments(found.segments)
-        self._unsealed: list[tuple[Segment, bytes]] = []  # segments not known to be synced; producers when they ended
         self._producers = found.producers
         self._epochs = found.epochs
-        self._side_files = SideFiles(files, path, found.checkpoint)
         self._cleaned = found.cleaned
-        self._recorded_position = 0  # in the last segment: recovery begins there
         self._synced_offset = found.end_offset
-        self._names_made = 0  # of folder and segments, since opened
-        self._names_synced = 0  # of those, how many are on the disk
-        self._finished_offset = -1 if found.verified else found.end_offset  # the folder tells all up to there
-        self._show(self._segments.mark(self.end_offset))
         self._lock = threading.Lock()
+        self._recorder = Recorder(files, path, found, self._segments, self._lock)
+        self._show(self._segments.mark(self.end_offset))
         self._syncing = threading.Lock()
         self._tidying = threading.Lock()
         self._is_closing = False
@@ -147,7 +132,7 @@ class Partition:
     @property
     def has_unsynced_segments(self) -> bool:
         """Whether `sync` has work that nobody waits for: with durability `os`, call it now and then if so."""
-        return bool(self._unsealed)
+        return self._recorder.has_unsealed
 
     # Writing.
 
@@ -201,16 +186,16 @@ class Partition:
             with self._lock:
                 self._must_be_online()
                 mark = self._segments.mark(self.end_offset)
-                closed = self._unsealed.copy()
-                record = self._due_record(mark)
-                if mark.offset == self._synced_offset and not closed and self._names_synced == self._names_made:
+                closed = self._recorder.unsealed
+                record = self._recorder.due(mark, self.config.recovery_bytes)
+                if mark.offset == self._synced_offset and not closed and not self._recorder.has_unsynced_names:
                     return
             try:
                 for segment, _ in closed:
                     segment.file.sync()
                 if mark.segment is not None:
                     mark.segment.file.sync()
-                self._sync_names()
+                self._recorder.sync_names()
             except DiskError as error:
                 with self._lock:
                     self._fail(error)
@@ -219,7 +204,7 @@ class Partition:
                 self._synced_offset = mark.offset
                 if mark.offset > self.high_watermark:
                     self._show(mark)
-            self._record(closed, record)
+            self._recorder.record(closed, record)
 
     def roll_if_due(self, now_ms: int) -> None:
         """Begin a new segment if the last one is as old as the topic allows. Raises DiskError; nothing is lost then."""
@@ -240,7 +225,7 @@ class Partition:
                 if clean and self.offline_reason is None:
                     self.sync()
                     with self._syncing:
-                        self._finish()
+                        self._recorder.finish(self.end_offset)
             finally:
                 with self._syncing, self._lock:
                     self.offline_reason = self.offline_reason or "closed"
@@ -466,7 +451,7 @@ class Partition:
     def _add_segment(self) -> None:
         segment = Segment.create(self._files, self.path, self.end_offset, self.config.index_interval_bytes)
         self._segments.add(segment)
-        self._names_made += 1
+        self._recorder.name_made()
 
     def _roll(self) -> None:
         """Begin a new segment.
@@ -479,83 +464,21 @@ class Partition:
         if self._fsync:
             try:
                 last.file.sync()
-                self._sync_names()
+                self._recorder.sync_names()
             except DiskError as error:
                 self._fail(error)
                 raise
         self._add_segment()
-        self._unsealed.append((last, self._encode_producers()))
-        self._recorded_position = 0
-
-    def _sync_names(self) -> None:
-        """Nothing counts that is in a file whose name, or folder's name, a power cut would take away."""
-        made = self._names_made
-        if made > self._names_synced:
-            self._files.sync_dir(self.path)
-            self._files.sync_dir(parent(self.path))
-            self._names_synced = max(made, self._names_synced)
-
-    def _due_record(self, mark: Mark) -> _Record | None:
-        """What to write, once what is there now is synced, so that recovery may begin at `mark`."""
-        segment = mark.segment
-        if segment is None or mark.position - self._recorded_position < self.config.recovery_bytes:
-            return None
-        self._recorded_position = mark.position
-        return _Record(segment, segment.encode_indexes(), mark.offset, self._encode_producers())
-
-    def _encode_producers(self) -> bytes:
-        return self._producers.encode(self._segments.base_offsets)
-
-    def _write_txn_indexes(self) -> None:
-        """Before a snapshot that relies on them. Raises DiskError."""
-        aborted = self._producers.transactions.aborted
-        with self._lock:
-            end_offset = self.end_offset
-            unwritten = aborted.unwritten(self._segments.base_offsets)
-        for base_offset, data in unwritten:
-            self._side_files.write_txn_index(base_offset, data)
-        with self._lock:
-            aborted.written(end_offset)
-
-    def _record(self, closed: list[tuple[Segment, bytes]], record: _Record | None) -> None:
-        """Write what saves work after a crash. If it fails there is more work then, and nothing else is wrong."""
-        if record is None and not closed:
-            return
-        try:
-            for segment, _ in closed:
-                segment.write_indexes(segment.encode_indexes())
-            self._write_txn_indexes()
-            if record is not None:
-                record.segment.write_indexes(record.indexes)
-                self._side_files.record(record.offset, record.producers, self._epochs)
-            else:
-                segment, producers = closed[-1]
-                self._side_files.record(segment.end_offset, producers, self._epochs)
-        except DiskError as error:
-            log.warning("%s: %s", self.path, error)
-            return
-        with self._lock:
-            del self._unsealed[: len(closed)]
+        self._recorder.rolled(last)
 
     def _settle(self) -> None:
         """After a crash: finish a deletion that it interrupted, and let the next one need less work than this."""
         try:
-            self._finish()
+            self._recorder.finish(self.end_offset)
             if self._segments.ending_before(self.log_start_offset):
                 self._begin_at(self.log_start_offset)
         except DiskError as error:
             log.warning("%s: %s", self.path, error)
-
-    def _finish(self) -> None:
-        """Everything is synced: leave the folder so that the next `open` has little to do."""
-        has_news = self.end_offset != self._finished_offset or self._producers.transactions.aborted.has_unwritten
-        if self._segments and has_news:
-            last = self._segments.last
-            last.write_indexes(last.encode_indexes())
-            self._write_txn_indexes()
-            self._side_files.record(self.end_offset, self._encode_producers(), self._epochs)
-            self._recorded_position = last.size_bytes
-            self._finished_offset = self.end_offset
 
     def _fail(self, error: DiskError) -> None:
         """A sync failed: go offline, and cut off what was never acknowledged (the page cache may show it as whole)."""
@@ -568,8 +491,8 @@ class Partition:
     def _possible_round(self) -> Round:
         """What compaction may look at: what is on the disk, closed and decided."""
         with self._lock:
-            unsealed = self._unsealed[0][0].base_offset if self._unsealed else self.end_offset
-            closed = self._segments.ending_before(min(self.last_stable_offset, unsealed))
+            sealed_to = self._recorder.sealed_before(self.end_offset)
+            closed = self._segments.ending_before(min(self.last_stable_offset, sealed_to))
             dirty_from = max(self._cleaned.clean_to, self.log_start_offset)
             aborted = self._producers.transactions.aborted.between(0, closed[-1].end_offset) if closed else []
             return Round(closed, dirty_from, self._producers.last_offsets(), aborted)
@@ -602,9 +525,7 @@ class Partition:
             self._segments.replace(old, new)
             if self._shown.segment in old:
                 self._shown = Mark(self._shown.offset, new, new.size_bytes)
-            self._producers.transactions.aborted.remove(forgotten)
-            self._producers.transactions.aborted.rewrite_from(new.base_offset)
-            self._finished_offset = -1
+            self._recorder.replaced(new, forgotten)
         forgotten.clear()
         old[0].file.close()
         new.write_indexes(indexes)
@@ -614,7 +535,7 @@ class Partition:
 
     def _move_start(self, offset: int) -> None:
         """Serve nothing before `offset`: first on the disk, then here."""
-        start = self._side_files.begin_at(offset)
+        start = self._recorder.begin_at(offset)
         with self._lock:
             self.log_start_offset = max(self.log_start_offset, start)
             self._epochs.truncate_start(self.log_start_offset)
@@ -623,17 +544,10 @@ class Partition:
         """The same, and remove the segments before it."""
         with self._syncing:
             doomed = self._segments.ending_before(max(offset, self.log_start_offset))
-            for segment, producers in reversed(self._unsealed):
-                if segment in doomed:
-                    self._write_txn_indexes()
-                    self._side_files.keep_producers(segment.end_offset, producers)
-                    break
-            self._sync_names()
+            self._recorder.keep_producers(doomed)
             self._move_start(offset)
             with self._lock:
                 self._segments.forget(doomed)
-                if doomed:
-                    self._producers.transactions.aborted.forget_before(doomed[-1].end_offset)
-                self._unsealed = [entry for entry in self._unsealed if entry[0] not in doomed]
+                self._recorder.forget(doomed)
         for segment in doomed:
             segment.remove()
