@@ -49,7 +49,7 @@ async def test_a_client_software_that_is_no_name_is_refused(client: Client, name
 
 @pytest.mark.parametrize("version", [3, 4])
 async def test_features_in_force_are_announced(client: Client, version: int) -> None:
-    """A version 3 client fails at a supported feature that could be off, so it is told of none (KAFKA-17011)."""
+    """A version 3 client fails at a supported feature that could be off, so it is told of none (KAFKA-17492)."""
     response = await client.ask(request(), version)
     in_force = {f.name: (f.min_version_level, f.max_version_level) for f in response.finalized_features}
     supported = {f.name: (f.min_version, f.max_version) for f in response.supported_features}
