@@ -19,6 +19,7 @@ from tidings.broker.runtime import STALL_MS
 from tidings.coordination.groups.config import GroupConfig
 from tidings.coordination.groups.coordinator import GroupCoordinator
 from tidings.coordination.groups.states import GroupState
+from tidings.coordination.outcome import Producer
 from tidings.errors import DiskError
 from tidings.log.config import UNLIMITED, LogConfig
 from tidings.log.memory_files import Fault, MemoryFiles
@@ -32,6 +33,11 @@ from tidings.wire.messages.offset_commit import (
     OffsetCommitRequestTopic,
 )
 from tidings.wire.messages.offset_fetch import OffsetFetchRequest, OffsetFetchRequestGroup
+from tidings.wire.messages.txn_offset_commit import (
+    TxnOffsetCommitRequest,
+    TxnOffsetCommitRequestPartition,
+    TxnOffsetCommitRequestTopic,
+)
 
 CONFIG = LogConfig(
     retention_ms=UNLIMITED, deletes=False, segment_bytes=REWRITTEN_BYTES_MIN // 4, message_bytes_max=1 << 26
@@ -295,6 +301,32 @@ async def test_commits_that_come_while_the_log_is_written_anew_are_kept(place: P
     await rewritten_or_done(runtime)
     before = durable(runtime.coordinator)
     assert durable(place.after_power_cut().coordinator) == before
+
+
+async def test_a_log_that_is_written_anew_keeps_what_is_pending_in_a_transaction(place: Place) -> None:
+    runtime = place.runtime()
+    place.disk.is_slow = False
+    wanted = TxnOffsetCommitRequestPartition(partition_index=0, committed_offset=77, committed_metadata="")
+    request = TxnOffsetCommitRequest(
+        transactional_id="mover",
+        group_id=GROUP,
+        producer_id=5,
+        producer_epoch=0,
+        topics=[TxnOffsetCommitRequestTopic(name="orders", partitions=[wanted])],
+    )
+    commit(runtime, 1, group_id="before")
+    pending = runtime.ask(runtime.coordinator.commit_transactional, request, context(3))
+    assert code_of(pending) == ErrorCode.NONE
+    await fill(place, runtime, REWRITTEN_BYTES_MIN * 3 // 2)
+    await rewritten(runtime)
+    assert place.partition.log_start_offset == 1, "it begins with what is pending"
+    after = place.after_power_cut()
+    place.disk.is_slow = False
+    assert offset_in(fetch(after)) == -1
+    told: list[Exception | None] = []
+    after.write_end(Producer(5, 0), commit=True, done=told.append)
+    assert told == [None]
+    assert offset_in(fetch(after)) == 77
 
 
 async def rewritten_or_done(runtime: GroupRuntime) -> None:

@@ -397,6 +397,14 @@ async def test_the_coordinator_of_a_transaction_is_found(live: Broker, client: C
 @pytest.mark.parametrize("name", [GROUP_OFFSETS, TRANSACTIONS])
 async def test_nobody_else_writes_to_the_logs_of_coordinators(client: Client, mover: Mover, name: str) -> None:
     assert await mover.produce(b"x", topic=name) == ErrorCode.INVALID_TOPIC_EXCEPTION
+    assert await mover.add_partitions(0, topic=name) == [ErrorCode.TOPIC_AUTHORIZATION_FAILED]
+
+
+async def test_no_marker_is_written_to_the_log_of_transactions(client: Client, mover: Mover) -> None:
+    topics = [WritableTxnMarkerTopic(name=TRANSACTIONS, partition_indexes=[0])]
+    marker = WritableTxnMarker(producer_id=mover.producer_id, producer_epoch=mover.epoch, topics=topics)
+    reply = await client.ask(WriteTxnMarkersRequest(markers=[marker]), 1)
+    assert reply.markers[0].topics[0].partitions[0].error_code == ErrorCode.INVALID_TOPIC_EXCEPTION
 
 
 async def test_a_log_of_transactions_that_failed_refuses_and_the_rest_goes_on(live: Broker, client: Client) -> None:

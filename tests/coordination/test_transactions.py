@@ -259,6 +259,13 @@ def test_partitions_are_added_together_or_not_at_all(world: Transactions) -> Non
     assert world.state() is TransactionState.EMPTY
 
 
+def test_nobody_adds_the_log_of_a_coordinator(world: Transactions) -> None:
+    world.topics["__consumer_offsets"] = (b"\x03" * 16, 1)
+    producer = world.producer()
+    assert world.add_by_request(producer, *OFFSETS) == [ErrorCode.TOPIC_AUTHORIZATION_FAILED]
+    assert world.state() is TransactionState.EMPTY
+
+
 def test_brokers_add_and_verify_for_several_producers_at_once(world: Transactions) -> None:
     producers = {name: world.producer(name) for name in ("a", "b")}
     topics = [AddPartitionsToTxnTopic(name="orders", partitions=[0])]

@@ -48,7 +48,11 @@ class Transactions:
 
     def fresh(self) -> TransactionCoordinator:
         return TransactionCoordinator(
-            config=self.config, take_producer_id=lambda: next(self._ids), topics=self.topics, offsets=OFFSETS
+            config=self.config,
+            take_producer_id=lambda: next(self._ids),
+            topics=self.topics,
+            offsets=OFFSETS,
+            internal=frozenset({OFFSETS[0]}),
         )
 
     @property

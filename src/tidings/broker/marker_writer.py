@@ -14,7 +14,7 @@ from tidings.broker.clock import Clock
 from tidings.broker.coordinator_log import MARKER_BYTES
 from tidings.broker.durability import Done, Durability
 from tidings.broker.groups import GroupRuntime
-from tidings.broker.topic_names import GROUP_OFFSETS
+from tidings.broker.topic_names import GROUP_OFFSETS, INTERNAL
 from tidings.coordination.outcome import Producer, TopicPartition
 from tidings.errors import DiskError
 from tidings.wire.error_codes import ApiError, ErrorCode
@@ -68,6 +68,8 @@ class MarkerWriter:
             if topic == GROUP_OFFSETS:
                 self._groups.write_end(producer, commit=commit, done=done)
                 return
+            if topic in INTERNAL:
+                raise ApiError(ErrorCode.INVALID_TOPIC_EXCEPTION, f"no transaction writes to {topic}")
             partition = self._catalog.partition(topic, index)
             partition.append_marker(*producer, commit=commit, now_ms=self._clock.now_ms())
         except (ApiError, DiskError) as error:

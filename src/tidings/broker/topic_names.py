@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 
 from tidings.wire.error_codes import ApiError, ErrorCode
 
@@ -13,7 +13,7 @@ _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 GROUP_OFFSETS = "__consumer_offsets"
 TRANSACTIONS = "__transaction_state"
 CATALOG = "__cluster_metadata"
-INTERNAL: Container[str] = (GROUP_OFFSETS, TRANSACTIONS)
+INTERNAL: frozenset[str] = frozenset({GROUP_OFFSETS, TRANSACTIONS})
 
 
 def check_name(name: str) -> None:

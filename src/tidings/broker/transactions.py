@@ -27,7 +27,7 @@ from tidings.broker.groups import CatalogTopics, GroupRuntime
 from tidings.broker.marker_writer import Failed, MarkerWriter
 from tidings.broker.producer_id_blocks import ProducerIdBlocks
 from tidings.broker.runtime import CoordinatorRuntime, Decide, R
-from tidings.broker.topic_names import GROUP_OFFSETS, TRANSACTIONS
+from tidings.broker.topic_names import GROUP_OFFSETS, INTERNAL, TRANSACTIONS
 from tidings.coordination.outcome import ClientInfo, Markers, Outcome, Producer, TopicPartition
 from tidings.coordination.transactions.config import TransactionConfig
 from tidings.coordination.transactions.coordinator import TransactionCoordinator
@@ -216,7 +216,11 @@ def open_transactions(
 ) -> TransactionRuntime:
     """The coordinator, with all that is in its log."""
     coordinator = TransactionCoordinator(
-        config=config, take_producer_id=ids.take, topics=CatalogTopics(catalog), offsets=OFFSETS_PARTITION
+        config=config,
+        take_producer_id=ids.take,
+        topics=CatalogTopics(catalog),
+        offsets=OFFSETS_PARTITION,
+        internal=INTERNAL,
     )
     markers = MarkerWriter(catalog, groups, durability, clock)
     transactions = TransactionRuntime(coordinator, markers, ids, catalog, durability, clock)

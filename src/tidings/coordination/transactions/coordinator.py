@@ -32,7 +32,8 @@ from tidings.wire.messages.list_transactions import ListTransactionsRequest
 
 class TransactionCoordinator:
     """`take_producer_id` gives a producer id that nobody had; at least one has to be at hand before each request.
-    `offsets` is the partition that holds what groups commit. See `outcome` for what the caller owes.
+    `offsets` is the partition that holds what groups commit; no producer adds one of the `internal` topics by itself.
+    See `outcome` for what the caller owes.
     """
 
     def __init__(
@@ -42,8 +43,9 @@ class TransactionCoordinator:
         take_producer_id: Callable[[], int],
         topics: TopicDirectory,
         offsets: TopicPartition,
+        internal: frozenset[str],
     ) -> None:
-        self._registry = Registry(config, take_producer_id, topics)
+        self._registry = Registry(config, take_producer_id, topics, internal)
         self._offsets = offsets
         self._clock_jumps = ClockJumps()
 

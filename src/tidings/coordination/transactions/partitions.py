@@ -149,6 +149,9 @@ def _decide(
         for name, index in partitions
         if not 0 <= index < registry.topics.partition_count(name)
     }
+    codes |= {
+        (name, index): ErrorCode.TOPIC_AUTHORIZATION_FAILED for name, index in partitions if name in registry.internal
+    }
     if codes:
         return dict.fromkeys(partitions, ErrorCode.OPERATION_NOT_ATTEMPTED) | codes
     version = VERSION_2 if api_version >= SEVERAL_TRANSACTIONS_SINCE else 0

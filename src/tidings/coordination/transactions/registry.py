@@ -20,13 +20,20 @@ EXPIRY = "expiry"
 class Registry:
     """`transactions` is what lasts, and changes in `replay` alone. The rest a restart may forget.
 
-    `take_producer_id` gives a new producer id.
+    `take_producer_id` gives a new producer id; `internal` are topics that no producer writes to by itself.
     """
 
-    def __init__(self, config: TransactionConfig, take_producer_id: Callable[[], int], topics: TopicDirectory) -> None:
+    def __init__(
+        self,
+        config: TransactionConfig,
+        take_producer_id: Callable[[], int],
+        topics: TopicDirectory,
+        internal: frozenset[str],
+    ) -> None:
         self.config = config
         self.take_producer_id = take_producer_id
         self.topics = topics
+        self.internal = internal
         self.transactions: dict[str, Transaction] = {}
         self.last_epochs: dict[str, int] = {}
         """The epoch before the current one, if its owner was given the current one: a repeated request may name it.
