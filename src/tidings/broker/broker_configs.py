@@ -168,7 +168,7 @@ BROKER_CONFIGS: dict[str, ConfigKey] = table(
 
 
 def static_values(config: BrokerConfig, log_dir: str) -> dict[str, str]:
-    """What is set where this broker was started."""
+    """What is set where this broker was started, and is not Kafka's default anyway."""
     listener = f"PLAINTEXT://{config.host}:{config.port}"
     values = {
         "auto.create.topics.enable": str(config.auto_create_topics).lower(),
@@ -204,7 +204,7 @@ def static_values(config: BrokerConfig, log_dir: str) -> dict[str, str]:
     if config.durability == "fsync":
         values["log.flush.interval.messages"] = "1"
     values.update(_topic_default(name, value) for name, value in config.topic_defaults.items())
-    return values
+    return {name: value for name, value in values.items() if value != BROKER_CONFIGS[name].default}
 
 
 def _topic_default(name: str, value: str) -> tuple[str, str]:

@@ -98,6 +98,8 @@ def _of_group(
     for key in _chosen(GROUP_CONFIGS, resource.configuration_keys):
         layers = [Setting(key.name, own[key.name], ConfigSource.DYNAMIC_GROUP_CONFIG)] if key.name in own else []
         source = layers[0].source if layers else ConfigSource.DEFAULT_CONFIG
+        if (synonym := f"group.{key.name}") in BROKER_CONFIGS:
+            layers += context.broker.catalog.settings.of_broker(synonym)
         described.append(_described(key, group_value(key.name, own), source, layers, request))
     return described
 
