@@ -211,6 +211,13 @@ def test_names_with_anything_in_them_are_written_safely() -> None:
     assert line(metric, Sample(('a"b\\c\nd',), 1)) == 'm{group="a\\"b\\\\c\\nd"} 1\n'
 
 
+def test_the_documentation_has_every_metric_as_it_is() -> None:
+    rows = [row for row in DOCS.read_text().splitlines() if row.startswith(("| `tidings_", "| `process_"))]
+    assert rows == [
+        f"| `{metric.name}` | {metric.kind} | {', '.join(metric.labels)} | {metric.help} |" for metric in METRICS
+    ]
+
+
 def test_names_follow_prometheus_conventions() -> None:
     for metric in METRICS:
         assert re.fullmatch(r"(tidings|process)_[a-z_]+", metric.name)

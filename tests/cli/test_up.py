@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import signal
 import socket
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.cli.conftest import Tidings
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from tidings.cli import serving
@@ -20,6 +22,8 @@ from tidings.cli.serving import is_loopback, plain_arguments, serve
 from tidings.testing.broker import BrokerProcess
 from tidings.testing.ports import free_port
 from tidings.testing.process import ChildProcess
+
+OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -71,6 +75,13 @@ def test_a_setting_that_is_none_is_refused(offline: Tidings, tmp_path: Path, set
     assert outcome.code == 2
     assert len(outcome.err.splitlines()) == 2
     assert not (tmp_path / "data").exists()
+
+
+def test_every_option_is_documented_and_no_other() -> None:
+    options = set(re.findall(r"`(--[a-z-]+)`", OPERATIONS.read_text().partition("## Kafka's own")[0]))
+    command = get_command(app)
+    up = command.get_command(command.make_context("tidings", [], resilient_parsing=True), "up")  # type: ignore[attr-defined]
+    assert options == {name for option in up.params for name in (*option.opts, *option.secondary_opts)}
 
 
 def test_loopback_is_known_by_address_and_by_its_one_name() -> None:
