@@ -16,9 +16,9 @@ from tidings.wire.error_codes import ApiError, ErrorCode
 if TYPE_CHECKING:
     from tidings.broker.server import Broker
 
-Source = Callable[["Broker"], Iterator[Sample]]
+Source = Callable[["Broker"], Iterator[Sample | None]]
 METRICS: dict[Metric, Source] = {}
-"""Sources may yield between any two samples for long: others are served meanwhile."""
+"""After each sample of a source, or None, others may be served: whatever it goes through may have changed then."""
 
 _API = ("api",)
 _PARTITION = ("topic", "partition")
@@ -46,7 +46,7 @@ def _by_api(broker: Broker) -> Iterator[tuple[tuple[str, ...], ApiTraffic]]:
 
 
 @metric("tidings_requests_total", Kind.COUNTER, "Requests answered.", *_API)
-def _requests(broker: Broker) -> Iterator[Sample]:
+def _requests(broker: Broker) -> Iterator[Sample | None]:
     for of, traffic in _by_api(broker):
         yield Sample(of, traffic.requests)
 
@@ -58,7 +58,7 @@ def _requests(broker: Broker) -> Iterator[Sample]:
     *_API,
     "error",
 )
-def _errors(broker: Broker) -> Iterator[Sample]:
+def _errors(broker: Broker) -> Iterator[Sample | None]:
     for of, traffic in _by_api(broker):
         for code, count in list(traffic.errors.items()):
             yield Sample((*of, ErrorCode(code).name), count)
@@ -70,19 +70,19 @@ def _errors(broker: Broker) -> Iterator[Sample]:
     "From a request being taken up to its reply: with the wait for the disk, and of a Fetch that for records.",
     *_API,
 )
-def _seconds(broker: Broker) -> Iterator[Sample]:
+def _seconds(broker: Broker) -> Iterator[Sample | None]:
     for of, traffic in _by_api(broker):
         yield from histogram(of, LATENCY_S, traffic.buckets, traffic.seconds)
 
 
 @metric("tidings_request_bytes_total", Kind.COUNTER, "Bytes received in requests.", *_API)
-def _bytes_in(broker: Broker) -> Iterator[Sample]:
+def _bytes_in(broker: Broker) -> Iterator[Sample | None]:
     for of, traffic in _by_api(broker):
         yield Sample(of, traffic.request_bytes)
 
 
 @metric("tidings_reply_bytes_total", Kind.COUNTER, "Bytes sent in replies.", *_API)
-def _bytes_out(broker: Broker) -> Iterator[Sample]:
+def _bytes_out(broker: Broker) -> Iterator[Sample | None]:
     for of, traffic in _by_api(broker):
         yield Sample(of, traffic.reply_bytes)
 
@@ -91,12 +91,12 @@ def _bytes_out(broker: Broker) -> Iterator[Sample]:
 
 
 @metric("tidings_connections", Kind.GAUGE, "Clients that are connected.")
-def _connections(broker: Broker) -> Iterator[Sample]:
+def _connections(broker: Broker) -> Iterator[Sample | None]:
     yield Sample((), len(broker.connections))
 
 
 @metric("tidings_connections_opened_total", Kind.COUNTER, "Connections that clients opened.")
-def _opened(broker: Broker) -> Iterator[Sample]:
+def _opened(broker: Broker) -> Iterator[Sample | None]:
     yield Sample((), 0 if broker.traffic is None else broker.traffic.connections_opened)
 
 
@@ -105,69 +105,72 @@ def _opened(broker: Broker) -> Iterator[Sample]:
     Kind.COUNTER,
     "Connections that the broker closed because of what came over them.",
 )
-def _failed(broker: Broker) -> Iterator[Sample]:
+def _failed(broker: Broker) -> Iterator[Sample | None]:
     yield Sample((), 0 if broker.traffic is None else broker.traffic.connections_failed)
 
 
 @metric("tidings_fetches_waiting", Kind.GAUGE, "Fetches that wait for records.")
-def _waiting(broker: Broker) -> Iterator[Sample]:
+def _waiting(broker: Broker) -> Iterator[Sample | None]:
     yield Sample((), len(broker.long_polls))
 
 
 # Partitions.
 
 
-def _partitions(broker: Broker) -> Iterator[tuple[tuple[str, ...], Partition]]:
-    """Those that may hold records and can be read, opened where need be."""
+def _by_partition(broker: Broker, value: Callable[[Partition], int]) -> Iterator[Sample | None]:
+    """Of those that may hold records and can be read, opened where need be."""
     catalog = broker.catalog
     for topic, replica in list(catalog.replicas()):
+        yield None
         if catalog.topics.get(topic.name) is topic and catalog.is_used(topic, replica):
             with suppress(ApiError):  # offline
-                yield (topic.name, str(replica.index)), catalog.partition(topic.name, replica.index)
+                partition = catalog.partition(topic.name, replica.index)
+                yield Sample((topic.name, str(replica.index)), value(partition))
 
 
 @metric("tidings_partition_bytes", Kind.GAUGE, "Size of a partition's records on disk.", *_PARTITION)
-def _sizes(broker: Broker) -> Iterator[Sample]:
-    for of, partition in _partitions(broker):
-        yield Sample(of, partition.size_bytes)
+def _sizes(broker: Broker) -> Iterator[Sample | None]:
+    return _by_partition(broker, lambda partition: partition.size_bytes)
 
 
 @metric("tidings_partition_start_offset", Kind.GAUGE, "Offset of the first record kept.", *_PARTITION)
-def _start_offsets(broker: Broker) -> Iterator[Sample]:
-    for of, partition in _partitions(broker):
-        yield Sample(of, partition.log_start_offset)
+def _start_offsets(broker: Broker) -> Iterator[Sample | None]:
+    return _by_partition(broker, lambda partition: partition.log_start_offset)
 
 
 @metric(
     "tidings_partition_end_offset", Kind.GAUGE, "Offset after the last record that consumers may read.", *_PARTITION
 )
-def _end_offsets(broker: Broker) -> Iterator[Sample]:
-    for of, partition in _partitions(broker):
-        yield Sample(of, partition.high_watermark)
+def _end_offsets(broker: Broker) -> Iterator[Sample | None]:
+    return _by_partition(broker, lambda partition: partition.high_watermark)
 
 
 @metric("tidings_partitions_offline", Kind.GAUGE, "Partitions that a failing disk has taken away.")
-def _offline(broker: Broker) -> Iterator[Sample]:
-    yield Sample((), sum(replica.is_offline for _, replica in broker.catalog.replicas()))
+def _offline(broker: Broker) -> Iterator[Sample | None]:
+    count = 0
+    for _, replica in list(broker.catalog.replicas()):
+        count += replica.is_offline
+        yield None
+    yield Sample((), count)
 
 
 # Groups.
 
 
 @metric("tidings_group_members", Kind.GAUGE, "Members of a consumer group.", "group")
-def _members(broker: Broker) -> Iterator[Sample]:
+def _members(broker: Broker) -> Iterator[Sample | None]:
     for group_id, count in broker.groups.coordinator.member_counts().items():
         yield Sample((group_id,), count)
 
 
 @metric("tidings_group_committed_offset", Kind.GAUGE, "How far a consumer group has come.", *_LAG)
-def _committed(broker: Broker) -> Iterator[Sample]:
+def _committed(broker: Broker) -> Iterator[Sample | None]:
     for group_id, topic, index, offset in broker.groups.coordinator.committed():
         yield Sample((group_id, topic, str(index)), offset)
 
 
 @metric("tidings_group_lag", Kind.GAUGE, "Records that a consumer group has not committed yet.", *_LAG)
-def _lags(broker: Broker) -> Iterator[Sample]:
+def _lags(broker: Broker) -> Iterator[Sample | None]:
     for group_id, topic, index, offset in broker.groups.coordinator.committed():
         with suppress(ApiError):  # deleted, or offline
             end_offset = broker.catalog.partition(topic, index).high_watermark
@@ -178,12 +181,12 @@ def _lags(broker: Broker) -> Iterator[Sample]:
 
 
 @metric("tidings_syncs_total", Kind.COUNTER, "Syncs (fdatasync) that acknowledgements waited for.")
-def _syncs(broker: Broker) -> Iterator[Sample]:
+def _syncs(broker: Broker) -> Iterator[Sample | None]:
     yield Sample((), broker.durability.syncs().number)
 
 
 @metric("tidings_sync_seconds_total", Kind.COUNTER, "Time these syncs took.")
-def _sync_seconds(broker: Broker) -> Iterator[Sample]:
+def _sync_seconds(broker: Broker) -> Iterator[Sample | None]:
     yield Sample((), broker.durability.syncs().seconds)
 
 
@@ -191,23 +194,23 @@ def _sync_seconds(broker: Broker) -> Iterator[Sample]:
 
 
 @metric("tidings_uptime_seconds", Kind.GAUGE, "Time since the broker was started.")
-def _uptime(broker: Broker) -> Iterator[Sample]:
+def _uptime(broker: Broker) -> Iterator[Sample | None]:
     yield Sample((), (broker.clock.monotonic_ms() - broker.began_ms) / 1000)
 
 
 @metric("process_resident_memory_bytes", Kind.GAUGE, "Memory that the process has in use.")
-def _memory(broker: Broker) -> Iterator[Sample]:
+def _memory(broker: Broker) -> Iterator[Sample | None]:
     with suppress(OSError), open("/proc/self/statm") as statm:
         yield Sample((), int(statm.read().split()[1]) * _PAGE_BYTES)
 
 
 @metric("process_cpu_seconds_total", Kind.COUNTER, "Processor time spent.")
-def _cpu(broker: Broker) -> Iterator[Sample]:
+def _cpu(broker: Broker) -> Iterator[Sample | None]:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     yield Sample((), usage.ru_utime + usage.ru_stime)
 
 
 @metric("process_open_fds", Kind.GAUGE, "Files and sockets open.")
-def _open_fds(broker: Broker) -> Iterator[Sample]:
+def _open_fds(broker: Broker) -> Iterator[Sample | None]:
     with suppress(OSError):
         yield Sample((), len(os.listdir("/proc/self/fd")))

@@ -62,7 +62,8 @@ class MetricsEndpoint:
         for metric, source in METRICS.items():
             pieces.append(head(metric))
             for sample in source(self._broker):
-                pieces.append(line(metric, sample))
+                if sample is not None:
+                    pieces.append(line(metric, sample))
                 if loop.time() - began > PIECE_S:
                     await asyncio.sleep(0)
                     began = loop.time()
