@@ -23,10 +23,10 @@ from tidings.coordination.groups.consumer.regex_syntax import (
     parse,
 )
 
-REGEX_CHARS_MAX = 4096
-STATES_MAX = 1000
-COST_MAX = 300_000
-"""States looked at, other than by remembering: about a second, then it is refused."""
+REGEX_CHARS_MAX = 8191
+STATES_MAX = 20_000
+COST_MAX = 200_000
+"""States looked at, other than by remembering: half a second or so. What takes more is refused."""
 
 START, END = "^", "$"
 
