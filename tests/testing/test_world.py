@@ -240,6 +240,24 @@ async def test_handler_may_hand_work_to_threads_and_a_thread_may_emit() -> None:
         assert customers["c-1"].address == "1 Mill Lane"
 
 
+async def test_handler_may_wait_for_something_real() -> None:
+    """A database's driver has threads of its own; nobody in the world sees them."""
+    service = Service("outside")
+    loop = asyncio.get_running_loop()
+
+    @service.on
+    async def handle(order: OrderReceived) -> OrderShipped:
+        answer: asyncio.Future[str] = loop.create_future()
+        real_later(0.05, answer.set_result, "1 Mill Lane")
+        return OrderShipped(order.id, await answer)
+
+    real_later = loop.call_later
+    async with World(service, seed=1) as world:
+        run = await world.emit(OrderReceived("o-1")).settled()
+        assert run.emitted(OrderShipped) == [OrderShipped("o-1", "1 Mill Lane")]
+        assert world.clock.now_ms() - 1_767_225_600_000 < 1000
+
+
 # Being away.
 
 

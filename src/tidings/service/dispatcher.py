@@ -199,6 +199,11 @@ class Dispatcher:
     def in_hand(self) -> int:
         return self._in_hand
 
+    @property
+    def at_work(self) -> int:
+        """How many workers there are; one that finds nothing to do leaves."""
+        return len(self._workers)
+
     async def stop(self) -> None:
         """Finish what has begun (see `revoked`), forget the rest."""
         self._stopping = True

@@ -60,6 +60,10 @@ class Intake:
     def in_hand(self) -> int:
         return self._dispatcher.in_hand
 
+    @property
+    def at_work(self) -> int:
+        return self._dispatcher.at_work
+
     async def halt(self) -> None:
         """Drop what is in hand. Nobody is told."""
         if self._timer is not None:

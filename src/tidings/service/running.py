@@ -148,6 +148,10 @@ class Running:
     def in_hand(self) -> int:
         return 0 if self._intake is None else self._intake.in_hand
 
+    @property
+    def at_work(self) -> int:
+        return 0 if self._intake is None else self._intake.at_work
+
     async def stop(self) -> None:
         """Finish what is in hand, commit, let go."""
         self._main.cancel()

@@ -296,6 +296,11 @@ class Service:
         one that does, or for the broker to acknowledge what they led to."""
         return 0 if self._running is None else self._running.in_hand
 
+    @property
+    def at_work(self) -> int:
+        """How many workers have a record in their hands at this moment."""
+        return 0 if self._running is None else self._running.at_work
+
     async def until_failed(self) -> None:
         """Returns once it is stopped; raises what it fell over."""
         if self._running is not None:

@@ -12,6 +12,7 @@ import contextvars
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,6 +42,10 @@ R = TypeVar("R")
 
 WITHIN_S = 3600.0
 """How much virtual time `settled` lets pass before it says what is stuck."""
+PATIENCE_S = 1.0
+"""How long a handler that waits for something outside (a database) is waited for before the clock runs on without it:
+real time."""
+LOOK_AGAIN_S = 0.0005
 
 
 class World:
@@ -65,6 +70,7 @@ class World:
         self._writer = Writer("world", self.clock, self._new_id)
         self._leaving = ExitStack()
         self._time: VirtualTime | None = None
+        self._waited_in_vain: tuple[int, ...] = ()
 
     # Coming and going.
 
@@ -209,10 +215,33 @@ class World:
                 inhabitant.check()
             if condition():
                 return
+            if await self._outside():
+                continue
             next_ms = self.clock.next_ms
             if next_ms is None or next_ms > until_ms:
                 raise StuckError(within_s, self._backlog())
             self.clock.advance((next_ms - self.clock.now_ms()) / 1000)
+
+    async def _outside(self) -> bool:
+        """Whether something has come from outside the world that a handler was waiting for."""
+        assert self._time is not None
+        state = self._state()
+        if self._time.timers or state == self._waited_in_vain:
+            return False
+        if not any(one.waits_outside for one in self._inhabitants.values()):
+            return False
+        until_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until_s:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            await self._time.rest()
+            if self._state() != state or self._time.timers:
+                return True
+        self._waited_in_vain = state
+        return False
+
+    def _state(self) -> tuple[int, ...]:
+        services = [one.service for one in self._inhabitants.values()]
+        return len(self.broker.log), *(service.in_hand for service in services), *(one.at_work for one in services)
 
     async def _in_time(self, work: Coroutine[Any, Any, R], *, check: bool = True) -> R:
         """Do something that takes virtual time."""

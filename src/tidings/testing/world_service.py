@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,8 @@ from tidings.service.clock import Clock
 from tidings.service.surroundings import Surroundings
 from tidings.service.transports.base import Transport
 from tidings.service.transports.memory import MemoryBroker
-from tidings.testing.world_faults import Fate, Life
+from tidings.testing.world_faults import Fate
+from tidings.testing.world_transport import Life
 
 if TYPE_CHECKING:
     from tidings.service.service import Service
@@ -76,6 +76,11 @@ class Inhabitant:
         busy = self._visits or self._life is None or self._life.on_the_way or self.service.in_hand
         return self.service.ready and not busy
 
+    @property
+    def waits_outside(self) -> bool:
+        """Whether a handler waits for something that is no acknowledgement."""
+        return self.service.at_work > 0 and self._life is not None and not self._life.on_the_way
+
     def start(self) -> None:
         """Keep it running from now on. To be called in the world's time."""
         self._task = asyncio.get_running_loop().create_task(self._keep(), name=f"tidings-world-{self.service.name}")
@@ -87,12 +92,10 @@ class Inhabitant:
             failed = asyncio.ensure_future(self.service.until_failed())
             try:
                 await asyncio.wait((failed, self._life.over), return_when=asyncio.FIRST_COMPLETED)
+                if failed.done():
+                    failed.result()
             finally:
                 failed.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await asyncio.wait((failed,))
-            if self._life.alive:
-                failed.result()
             await self._crash()
             self.crashes += 1
             await asyncio.sleep(self._fate.between(DOWN_S))

@@ -36,6 +36,8 @@ class VirtualTime:
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: ManualClock) -> None:
         self.clock = clock
         self._loop = loop
+        self.timers = 0
+        """How many `asyncio.sleep`, `asyncio.timeout` and the like are waiting."""
         self._away: set[_Job] = set()
         self._moved = threading.Event()
         self._threads = ThreadPoolExecutor(thread_name_prefix="tidings-world")
@@ -68,8 +70,11 @@ class VirtualTime:
         self, when: float, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None
     ) -> asyncio.TimerHandle:
         handle = _Handle(when, callback, args, self._loop, context)
+        handle.waiting_in = self
+        self.timers += 1
 
         def ring() -> None:
+            handle.leave()
             self._loop.call_soon(lambda: None if handle.cancelled() else handle._run())
 
         handle.timer = self.clock.call_later(when - self.clock.now_ms() / 1000, ring)
@@ -91,9 +96,16 @@ class VirtualTime:
 
 class _Handle(asyncio.TimerHandle):
     timer: Timer | None = None
+    waiting_in: VirtualTime | None = None
+
+    def leave(self) -> None:
+        if self.waiting_in is not None:
+            self.waiting_in.timers -= 1
+            self.waiting_in = None
 
     def cancel(self) -> None:
         super().cancel()
+        self.leave()
         if self.timer is not None:
             self.timer.cancel()
 
