@@ -17,7 +17,9 @@ from tidings.wire.messages.group_records import (
     OffsetCommitValue,
 )
 from tidings.wire.messages.metadata_records import (
+    ClientQuotaRecord,
     ConfigRecord,
+    EntityData,
     PartitionRecord,
     ProducerIdsRecord,
     RemoveTopicRecord,
@@ -49,6 +51,31 @@ GROUP = GroupMetadataValue(
 )  # fmt: skip
 
 FROM_JAVA: list[tuple[Any, int, str]] = [
+    (
+        ClientQuotaRecord(
+            entity=[
+                EntityData(entity_type="client-id", entity_name="app"),
+                EntityData(entity_type="user", entity_name="ann"),
+            ],
+            key="producer_byte_rate",
+            value=1000.5,
+        ),
+        0,
+        "030a636c69656e742d69640461707000057573657204616e6e001370726f64756365725f627974655f72617465408f44"
+        "00000000000000",
+    ),
+    (
+        ClientQuotaRecord(
+            entity=[
+                EntityData(entity_type="client-id", entity_name=None),
+                EntityData(entity_type="user", entity_name="ann"),
+            ],
+            key="producer_byte_rate",
+            remove=True,
+        ),
+        0,
+        "030a636c69656e742d69640000057573657204616e6e001370726f64756365725f627974655f7261746500000000000000000100",
+    ),
     (
         TopicRecord(name="orders", topic_id=TOPIC_ID),
         0,
