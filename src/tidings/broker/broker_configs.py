@@ -123,7 +123,7 @@ BROKER_CONFIGS: dict[str, ConfigKey] = table(
             name=CLEANER_BYTES_PER_S,
             type=_DOUBLE,
             default="1.7976931348623157E308",
-            documentation="How much compaction goes through in a second; it takes half a processor at most.",
+            documentation="How much compaction goes through in a second; it takes a quarter of a processor at most.",
         ),
         _fixed("advertised.listeners", _LIST, None, "The address clients are told, if not that of listeners."),
         _fixed("auto.create.topics.enable", ConfigType.BOOLEAN, "true", "Whether asking for a topic creates it."),

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-SLICE_S = 0.0005
+SLICE_S = 0.0002
 """Work for as long, then let go of the interpreter: what a client waits for it at most, but for very large batches."""
-SHARE_MAX = 0.5
+SHARE_MAX = 0.25
 """Of one processor."""
 SWITCH_S = 0.0005
 """After so long the interpreter is taken from a thread that does not let go of it. Python's default is 5 ms."""
