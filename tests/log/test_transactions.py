@@ -275,7 +275,7 @@ def told(log: Partition) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("clean", [True, False], ids=["clean", "killed"])
 @pytest.mark.parametrize("recovery_bytes", [1, 300, 1 << 20])
-def test_all_is_known_again_after_a_restart(clean: bool, recovery_bytes: int) -> None:
+def test_all_is_known_again_after_a_restart(clean: bool, recovery_bytes: int, caplog: pytest.LogCaptureFixture) -> None:
     files = MemoryFiles()
     config = LogConfig(segment_bytes=500, index_interval_bytes=100, recovery_bytes=recovery_bytes)
     log = open_log(files, config=config)
@@ -286,6 +286,7 @@ def test_all_is_known_again_after_a_restart(clean: bool, recovery_bytes: int) ->
     files.power_cut()
     log = open_log(files, clean=clean, config=config)
     assert told(log) == before
+    assert "told anew" not in caplog.text, "a stop damages nothing"
     log.close()
 
 
