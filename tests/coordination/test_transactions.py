@@ -206,6 +206,17 @@ def test_a_producer_goes_on_with_a_new_epoch_after_an_error(world: Transactions)
     assert world.producer(last=second).epoch == second.epoch + 1
 
 
+def test_a_request_that_is_repeated_over_a_restart_has_the_same_answer(world: Transactions) -> None:
+    first = world.producer()
+    second = world.producer(last=first)
+    world.restart()
+    assert world.producer(last=first) == second
+    world.add(second)
+    third = world.next(second, commit=True)
+    world.restart()
+    assert world.producer(last=second) == third
+
+
 def test_epochs_that_are_used_up_bring_a_new_producer_id(world: Transactions) -> None:
     producer = at_epoch(world, EPOCH_MAX - 1)
     new = world.producer()

@@ -142,7 +142,6 @@ class TransactionCoordinator:
         transactional_id, transaction = read_record(key, value)
         if transaction is None:
             self._registry.transactions.pop(transactional_id, None)
-            self._registry.last_epochs.pop(transactional_id, None)
             self._registry.timers.cancel((TIMEOUT, transactional_id))
         else:
             self._registry.transactions[transactional_id] = transaction

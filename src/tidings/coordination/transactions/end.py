@@ -48,10 +48,8 @@ def end_transaction(
         outcome.reply(ticket, EndTxnResponse(error_code=known_as(error.code, client.api_version, FENCED_SINCE)))
         return outcome
     next_id = NO_PRODUCER_ID
-    if version == VERSION_2:
-        if current.has_exhausted_epochs:
-            next_id = registry.take_producer_id()
-        registry.last_epochs[current.transactional_id] = current.epoch
+    if version == VERSION_2 and current.has_exhausted_epochs:
+        next_id = registry.take_producer_id()
     ended = current.decided(wanted, version, now.wall_ms, next_producer_id=next_id)
     registry.write(outcome, ended, now, ticket)
     return outcome

@@ -87,24 +87,21 @@ def _renew(
     registry: Registry, current: Transaction, expected: Producer | None, timeout_ms: int, now: Now
 ) -> Transaction:
     """The producer in its next epoch. Raises ApiError PRODUCER_FENCED for an epoch that is over."""
-    last_epochs, key = registry.last_epochs, current.transactional_id
-    producer_id, epoch = current.producer_id, current.epoch
-    is_current = expected is None or epoch in (NO_EPOCH, expected.epoch)
-    if is_current:
-        last_epochs.pop(key, None)
-        if expected is not None:
-            last_epochs[key] = epoch
+    producer_id, epoch, last_epoch = current.producer_id, current.epoch, current.last_epoch
+    if expected is None or epoch in (NO_EPOCH, expected.epoch):
+        last_epoch = NO_EPOCH if expected is None else epoch
         if current.has_exhausted_epochs:
             producer_id, epoch = registry.take_producer_id(), 0
         else:
             epoch += 1
-    elif expected is not None and expected.epoch != last_epochs.get(key):
+    elif expected.epoch != last_epoch:
         raise ApiError(ErrorCode.PRODUCER_FENCED)
     return current.moved(
         TransactionState.EMPTY,
         now.wall_ms,
         producer_id=producer_id,
         epoch=epoch,
+        last_epoch=last_epoch,
         timeout_ms=timeout_ms,
         partitions=frozenset(),
         started_wall_ms=NO_TIME,

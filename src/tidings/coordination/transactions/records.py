@@ -38,6 +38,7 @@ def transaction_record(transaction: Transaction) -> Record:
         transaction_last_update_timestamp_ms=transaction.updated_wall_ms,
         transaction_start_timestamp_ms=transaction.started_wall_ms,
         client_transaction_version=transaction.version,
+        last_producer_epoch=transaction.last_epoch,
     )
     packed = _VERSION.pack(VALUE_VERSION) + encode_bytes(value, VALUE_VERSION)
     return transaction_key(transaction.transactional_id), packed
@@ -68,6 +69,7 @@ def _transaction(transactional_id: str, said: TransactionLogValue) -> Transactio
         producer_id=said.producer_id,
         previous_producer_id=said.previous_producer_id,
         next_producer_id=said.next_producer_id,
+        last_epoch=said.last_producer_epoch,
         epoch=said.producer_epoch,
         timeout_ms=said.transaction_timeout_ms,
         state=TransactionState(said.transaction_status),

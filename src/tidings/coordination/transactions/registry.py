@@ -18,7 +18,7 @@ EXPIRY = "expiry"
 
 
 class Registry:
-    """`transactions` is what lasts, and changes in `replay` alone. The rest a restart may forget.
+    """`transactions` is what lasts, and changes in `replay` alone; deadlines a restart may forget.
 
     `take_producer_id` gives a new producer id; `internal` are topics that no producer writes to by itself.
     """
@@ -35,9 +35,6 @@ class Registry:
         self.topics = topics
         self.internal = internal
         self.transactions: dict[str, Transaction] = {}
-        self.last_epochs: dict[str, int] = {}
-        """The epoch before the current one, if its owner was given the current one: a repeated request may name it.
-        As in Kafka it is not in the log: whoever repeats InitProducerId over a restart is taken for a zombie."""
         self.timers = Timers()
 
     def known(self, transactional_id: str, producer_id: int) -> Transaction:
@@ -62,7 +59,6 @@ class Registry:
     def fence(self, current: Transaction, now: Now, outcome: Outcome) -> None:
         """Abort an ongoing transaction in the name of an epoch that nobody has: its owner writes no more."""
         fenced = current.decided(TransactionState.PREPARE_ABORT, VERSION_2, now.wall_ms, fencing=True)
-        self.last_epochs.pop(current.transactional_id, None)
         self.write(outcome, fenced, now)
 
 

@@ -33,6 +33,8 @@ class Transaction:
     state: TransactionState
     previous_producer_id: int = NO_PRODUCER_ID
     next_producer_id: int = NO_PRODUCER_ID
+    last_epoch: int = NO_EPOCH
+    """The one before, if its owner was given the current one: a request that is repeated may name it."""
     partitions: frozenset[TopicPartition] = frozenset()
     started_wall_ms: int = NO_TIME
     updated_wall_ms: int = NO_TIME
@@ -60,11 +62,13 @@ class Transaction:
     ) -> Transaction:
         """With its end decided. In version 2 that takes an epoch, and `fencing` takes one before."""
         epoch = self.epoch + fencing + (version == VERSION_2)
+        last_epoch = NO_EPOCH if fencing else self.epoch if version == VERSION_2 else self.last_epoch
         started_ms = self.started_wall_ms if self.state is TransactionState.ONGOING else wall_ms
         return self.moved(
             state,
             wall_ms,
             epoch=min(epoch, EPOCH_MAX),
+            last_epoch=last_epoch,
             next_producer_id=next_producer_id,
             started_wall_ms=started_ms,
             version=version,

@@ -26,3 +26,5 @@ class TransactionLogValue(Message, versions=(0, 1), flexible_since=1):
     transaction_last_update_timestamp_ms: int = field(INT64)
     transaction_start_timestamp_ms: int = field(INT64)
     client_transaction_version: int = field(INT16, since=1, tag=2)
+    last_producer_epoch: int = field(INT16, since=1, tag=10_000, default=-1)
+    """Ours: Kafka passes over tags that it does not know. It keeps this in memory only."""
