@@ -110,6 +110,16 @@ async def test_a_consumer_gets_no_more_at_once_than_its_quota_gives_in_ten_secon
     assert response.throttle_time_ms < 1000
 
 
+async def test_a_consumer_that_wants_more_at_once_than_it_may_have_does_not_wait_for_it(
+    live: Broker, client: Client
+) -> None:
+    await produce(client, batch(bytes(10_000)))
+    await alter(client, of_client("test", consumer_byte_rate=1000))
+    began = live.loop.time()
+    await client.ask(fetch_request(("orders", 0, 0), min_bytes=50_000, max_wait_ms=8000), FETCH)
+    assert live.loop.time() - began < 4
+
+
 async def test_who_has_no_quota_is_not_throttled(client: Client) -> None:
     await alter(client, of_client("somebody-else", producer_byte_rate=1, consumer_byte_rate=1))
     assert (await client.ask(produce_request(batch(bytes(100_000))), PRODUCE)).throttle_time_ms == 0

@@ -57,6 +57,9 @@ class _Fetch:
         self._session = session
         broker, quota_bytes = context.broker, context.broker.throttle.fetch_bytes_max(context.client_id)
         self._bytes_max = int(min(request.max_bytes, broker.config.fetch_bytes_max, quota_bytes))
+        self._bytes_min = min(
+            request.min_bytes, self._bytes_max
+        )  # who wants more than may be given need not wait for it
         self._is_committed = request.isolation_level == READ_COMMITTED
         self._future: asyncio.Future[Reply] | None = None
         self._poll: LongPoll | None = None
@@ -80,7 +83,7 @@ class _Fetch:
 
     def _wait(self, wait_ms: int) -> None:
         # What is committed may become readable all at once, with a marker of a few bytes.
-        missing_bytes = 1 if self._is_committed else self._request.min_bytes - self._found_bytes
+        missing_bytes = 1 if self._is_committed else self._bytes_min - self._found_bytes
         self._poll = LongPoll(self._partitions, missing_bytes, self._on_wake)
         self._found.clear()  # what was read is read again: it need not lie around meanwhile
         self._broker.long_polls.wait(self._poll, wait_ms)
@@ -105,7 +108,7 @@ class _Fetch:
 
     @property
     def _is_enough(self) -> bool:
-        return self._found_bytes >= self._request.min_bytes or self._has_error or not self._found
+        return self._found_bytes >= self._bytes_min or self._has_error or not self._found
 
     def _read(self) -> None:
         """Look at every partition once, in the session's order, until the bytes are used up."""
