@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pytest
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from tests.interop.clients.base import COMPRESSIONS, Client, Got, Member, Position
+from tests.peers.apache_kafka import ApacheKafka
 
 # kafka-python loads its schemas by functions that Python 3.11 calls old, and does not close sockets that were refused.
 pytestmark = [
@@ -31,9 +32,16 @@ class Server(Protocol):
 
 SERVERS = [
     pytest.param("broker", id="tidings"),
-    pytest.param("apache_kafka", id="apache-kafka", marks=pytest.mark.external),
+    pytest.param("kafka_to_restart", id="apache-kafka", marks=pytest.mark.external),
 ]
 CLIENTS = ["confluent-kafka", "aiokafka", "kafka-python", pytest.param("kcat", marks=pytest.mark.external)]
+
+
+@pytest.fixture(scope="module")
+def kafka_to_restart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    """One of our own: others compare what theirs says, and restarts show."""
+    with ApacheKafka(tmp_path_factory.mktemp("kafka-to-restart")) as kafka:
+        yield kafka
 
 
 @pytest.fixture(params=SERVERS)

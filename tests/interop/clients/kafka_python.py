@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -21,6 +22,8 @@ class KafkaPythonClient:
 
     def __init__(self, bootstrap: str) -> None:
         self.common = {"bootstrap_servers": bootstrap, "reconnect_backoff_max_ms": 500}
+        # What it logs of a broker that is away would keep its connections from `gc.collect` in `close`.
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
     def create_topic(self, topic: str, partitions: int) -> None:
         admin = KafkaAdminClient(**self.common)
