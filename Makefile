@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 READY  := .venv/.ready
 
-.PHONY: demo test test-all check format bench lock clean
+.PHONY: demo test test-all check format bench conformance lock clean
 
 demo: $(READY)                      ## broker + shop, orders flowing
 	$(BIN)/tidings demo
@@ -28,6 +28,12 @@ format: $(READY)
 bench: $(READY)                     ## figures beside Apache Kafka's, same machine, same run
 	scripts/install-test-peers
 	$(BIN)/python -m benchmarks.footprint
+
+conformance: $(READY)               ## other people's test suites, by name from their registries: some 40 minutes
+	-$(BIN)/python -m tests.interop.librdkafka
+	-$(BIN)/python -m tests.interop.librdkafka --one-copy 0103 0107 0111
+	-$(BIN)/python -m tests.interop.kafka_python
+	-$(BIN)/python -m tests.interop.node_rdkafka
 
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tidings needs Python 3.11 or newer: make PYTHON=python3.12")'

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,26 @@ def test_folder_that_cannot_be_written_is_the_operators_business(tmp_path: Path)
     with pytest.raises(OperatorError) as refused:
         Replica.open(tmp_path / "file", "customers")
     assert "TIDINGS_STATE" in refused.value.way_out
+
+
+def test_file_may_be_closed_while_another_thread_writes(tmp_path: Path) -> None:
+    rows = [Row(str(number), b"{}", 0, number, None, 0) for number in range(2000)]
+    for _ in range(20):
+        replica = Replica.open(tmp_path, "customers")
+        writing = threading.Event()
+
+        def write(replica: Replica = replica, writing: threading.Event = writing) -> None:
+            writing.set()
+            with suppress(sqlite3.ProgrammingError):  # it is closed before we come to it
+                replica.apply(rows, {0: len(rows)})
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        writing.wait()
+        replica.close()
+        thread.join()
+    with closing(Replica.open(tmp_path, "customers")) as replica:
+        assert replica.count() in (0, len(rows))
 
 
 def test_key_that_is_no_text_is_kept_as_it_is(replica: Replica) -> None:

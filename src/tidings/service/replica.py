@@ -65,6 +65,9 @@ class Replica:
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only = ON")
         self._reading = threading.Lock()
+        self._writing = threading.Lock()
+        """Held by whoever uses a connection: SQLite does not survive one that is closed meanwhile, and a write goes on
+        in its thread when the task that waited for it was cancelled."""
 
     @classmethod
     def open(cls, folder: Path, name: str) -> Replica:
@@ -90,8 +93,9 @@ class Replica:
         )
 
     def close(self) -> None:
-        self._reader.close()
-        self._writer.close()
+        with self._writing, self._reading:
+            self._reader.close()
+            self._writer.close()
         os.close(self._lock_file)
 
     # What it is a replica of.
@@ -115,7 +119,7 @@ class Replica:
     def apply(self, rows: Sequence[Row], positions: Mapping[int, int]) -> None:
         """Rows and the positions behind them, all or nothing."""
         latest = {row.key: row for row in rows}.values()
-        with self._writer:
+        with self._writing, self._writer:
             self._writer.executemany(
                 "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?)",
                 ((row.key, row.value.decode(), *row[2:]) for row in latest if row.value is not None),
