@@ -202,13 +202,17 @@ def with_member(bootstrap: str, act: Callable[[], None]) -> None:
 
 
 @pytest.fixture(scope="module")
-def sessions(apache_kafka: ApacheKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, Session]]:
-    """On our broker, and on Apache Kafka."""
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, Session]]:
+    """On our broker, and on an Apache Kafka that nobody else used: what others left there would be listed too."""
     folder = tmp_path_factory.mktemp("java-session")
     # As Apache Kafka's: page-cache acknowledgements, and no wait for more members.
     arguments = ["--durability", "os", "--set", "group.initial.rebalance.delay.ms=0"]
-    with JavaTools() as tools, BrokerProcess(folder / "data", arguments=arguments) as broker:
-        ours, theirs = Session(broker.bootstrap), Session(apache_kafka.bootstrap)
+    with (
+        JavaTools() as tools,
+        BrokerProcess(folder / "data", arguments=arguments) as broker,
+        ApacheKafka(folder / "apache-kafka") as kafka,
+    ):
+        ours, theirs = Session(broker.bootstrap), Session(kafka.bootstrap)
         ours.take(tools, folder)
         theirs.take(tools, folder)
         yield ours, theirs
