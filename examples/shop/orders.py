@@ -13,9 +13,8 @@ from starlette.routing import Route
 
 from shop.data import CATALOGUE, PlaceOrder
 from shop.events import OrderReceived
-from tidings import Service
+from tidings import RequestContext, Service
 from tidings.errors import UnavailableError
-from tidings.events.context import RequestContext
 
 orders = Service("orders")
 

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tidings.events.context import RequestContext as RequestContext
     from tidings.events.declaration import event as event
     from tidings.events.position import Position as Position
     from tidings.events.record import EventRecord as EventRecord
@@ -24,13 +25,14 @@ _HOMES = {
     "EventRecord": "tidings.events.record",
     "Faults": "tidings.testing.world_faults",
     "Position": "tidings.events.position",
+    "RequestContext": "tidings.events.context",
     "Retry": "tidings.service.retry",
     "Service": "tidings.service.service",
     "Table": "tidings.service.table",
     "World": "tidings.testing.world",
 }
 
-__all__ = ["EventRecord", "Faults", "Position", "Retry", "Service", "Table", "World", "event"]
+__all__ = ["EventRecord", "Faults", "Position", "RequestContext", "Retry", "Service", "Table", "World", "event"]
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,7 @@ def test_public_names_are_these_and_no_others() -> None:
         "EventRecord",
         "Faults",
         "Position",
+        "RequestContext",
         "Retry",
         "Service",
         "Table",
