@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tidings.broker.broker_configs import static_values
-from tidings.broker.catalog import Catalog
+from tidings.broker.catalog.catalog import Catalog
+from tidings.broker.catalog.topic import NewTopic, Topic
 from tidings.broker.clock import SystemClock
 from tidings.broker.config import BrokerConfig
-from tidings.broker.settings import Settings
-from tidings.broker.topic import NewTopic, Topic
+from tidings.broker.settings.broker_configs import static_values
+from tidings.broker.settings.resolved import Settings
 from tidings.log.files import Files
 from tidings.wire.records import Record, encode_batch
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.broker.client import Client
 
+from tidings.broker.catalog.topic import NewTopic, Topic
 from tidings.broker.config import BrokerConfig
 from tidings.broker.server import Broker
-from tidings.broker.topic import NewTopic, Topic
 
 OpenBroker = Callable[..., Awaitable[Broker]]
 

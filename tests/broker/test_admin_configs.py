@@ -6,11 +6,11 @@ import pytest
 from tests.broker.client import Client
 from tests.broker.conftest import OpenBroker, create
 
-from tidings.broker.broker_configs import BROKER_CONFIGS
-from tidings.broker.config_key import ConfigSource, ConfigType
-from tidings.broker.group_configs import GROUP_CONFIGS
 from tidings.broker.server import Broker
-from tidings.broker.topic_configs import TOPIC_CONFIGS
+from tidings.broker.settings.broker_configs import BROKER_CONFIGS
+from tidings.broker.settings.config_key import ConfigSource, ConfigType
+from tidings.broker.settings.group_configs import GROUP_CONFIGS
+from tidings.broker.settings.topic_configs import TOPIC_CONFIGS
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages import alter_configs, incremental_alter_configs
 from tidings.wire.messages.describe_configs import (

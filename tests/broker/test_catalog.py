@@ -10,11 +10,11 @@ from random import Random
 import pytest
 from tests.broker.catalogs import ROOT, append, created, open_catalog
 
-from tidings.broker.catalog import Catalog
-from tidings.broker.data_folder import id_text
-from tidings.broker.metadata_log import framed, parsed
-from tidings.broker.topic import NewTopic
-from tidings.broker.topic_names import GROUP_OFFSETS
+from tidings.broker.catalog.catalog import Catalog
+from tidings.broker.catalog.data_folder import id_text
+from tidings.broker.catalog.metadata_log import framed, parsed
+from tidings.broker.catalog.topic import NewTopic
+from tidings.broker.catalog.topic_names import GROUP_OFFSETS
 from tidings.errors import DiskError, OperatorError
 from tidings.log.memory_files import Fault, MemoryFiles
 from tidings.wire.error_codes import ApiError, ErrorCode
@@ -173,7 +173,7 @@ async def test_what_exists_is_not_created_again() -> None:
 
 
 async def test_partitions_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidings.broker.catalog_state.PARTITIONS_MAX", 10)
+    monkeypatch.setattr("tidings.broker.catalog.catalog_state.PARTITIONS_MAX", 10)
     catalog = open_catalog(MemoryFiles())
     assert await refusal(catalog, "none", 0) is ErrorCode.INVALID_PARTITIONS
     assert await refusal(catalog, "many", 11) is ErrorCode.INVALID_PARTITIONS

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.broker.catalogs import ROOT, append, open_catalog
 
-from tidings.broker.catalog import Catalog
-from tidings.broker.topic import NewTopic
+from tidings.broker.catalog.catalog import Catalog
+from tidings.broker.catalog.topic import NewTopic
 from tidings.log.memory_files import MemoryFiles
 from tidings.wire.error_codes import ApiError
 

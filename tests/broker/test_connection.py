@@ -15,10 +15,10 @@ from tests.broker.client import Client, request_frame
 
 from tidings.broker.clock import SystemClock
 from tidings.broker.config import BrokerConfig
-from tidings.broker.connection import OUTGOING_BYTES_MAX, Connection
-from tidings.broker.dispatch import Api, CloseConnection, Context, Reply
 from tidings.broker.handlers.api_versions import api_versions
-from tidings.broker.throttle import Throttle
+from tidings.broker.requests.connection import OUTGOING_BYTES_MAX, Connection
+from tidings.broker.requests.dispatch import Api, CloseConnection, Context, Reply
+from tidings.broker.requests.throttle import Throttle
 from tidings.coordination.quotas.limits import QuotaLimits
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import Message

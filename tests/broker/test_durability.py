@@ -7,7 +7,7 @@ import threading
 from typing import cast
 
 from tidings.broker.durability import INLINE_SYNC_MS_MAX, Disk, PageCache
-from tidings.broker.long_polls import LongPoll, LongPolls
+from tidings.broker.requests.long_polls import LongPoll, LongPolls
 from tidings.errors import DiskError
 from tidings.log.partition import Partition
 

@@ -11,11 +11,11 @@ from typing import Any, cast
 import pytest
 from tests.coordination.harness import GROUP, Topics, durable, join_request, orders_and_payments
 
-from tidings.broker.coordinator_log import REWRITTEN_BYTES_MIN
-from tidings.broker.dispatch import Context
+from tidings.broker.coordinators.coordinator_log import REWRITTEN_BYTES_MIN
+from tidings.broker.coordinators.groups import GroupRuntime
+from tidings.broker.coordinators.runtime import STALL_MS
 from tidings.broker.durability import Done
-from tidings.broker.groups import GroupRuntime
-from tidings.broker.runtime import STALL_MS
+from tidings.broker.requests.dispatch import Context
 from tidings.coordination.groups.config import GroupConfig
 from tidings.coordination.groups.coordinator import GroupCoordinator
 from tidings.coordination.groups.states import GroupState

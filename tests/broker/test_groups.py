@@ -9,8 +9,8 @@ import pytest
 from tests.broker.client import Client
 from tests.broker.conftest import OpenBroker, create
 
+from tidings.broker.catalog.topic_names import GROUP_OFFSETS
 from tidings.broker.server import Broker
-from tidings.broker.topic_names import GROUP_OFFSETS
 from tidings.coordination.producer_ids import BLOCK_IDS
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.message import Message

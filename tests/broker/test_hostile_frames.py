@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from tidings.broker.connection import Connection
+from tidings.broker.requests.connection import Connection
 from tidings.broker.server import Broker
 from tidings.wire.codec import encode_bytes
 from tidings.wire.messages.headers import RequestHeader

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tidings.broker import server_properties
-from tidings.broker.broker_configs import BROKER_CONFIGS
 from tidings.broker.config import BrokerConfig
 from tidings.broker.server_properties import with_properties
+from tidings.broker.settings.broker_configs import BROKER_CONFIGS
 from tidings.errors import OperatorError
 
 

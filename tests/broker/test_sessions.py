@@ -6,7 +6,14 @@ from itertools import count
 
 import pytest
 
-from tidings.broker.sessions import EPOCH_MAX, EVICTION_AGE_MS_MIN, NO_SESSION, SESSIONLESS, FetchSession, FetchSessions
+from tidings.broker.requests.fetch_sessions import (
+    EPOCH_MAX,
+    EVICTION_AGE_MS_MIN,
+    NO_SESSION,
+    SESSIONLESS,
+    FetchSession,
+    FetchSessions,
+)
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic, ForgottenTopic, PartitionData
 

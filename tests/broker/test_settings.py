@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tidings.broker.broker_configs import BROKER_CONFIGS, static_values
 from tidings.broker.config import BrokerConfig
-from tidings.broker.settings import Settings
-from tidings.broker.topic_configs import TOPIC_CONFIGS, checked
+from tidings.broker.settings.broker_configs import BROKER_CONFIGS, static_values
+from tidings.broker.settings.resolved import Settings
+from tidings.broker.settings.topic_configs import TOPIC_CONFIGS, checked
 from tidings.errors import OperatorError
 from tidings.log.config import LogConfig
 from tidings.wire.error_codes import ApiError

@@ -11,8 +11,8 @@ from tests.broker.conftest import OpenBroker, create
 from tests.broker.data import batch, fetch, fetch_request, partitions_of, values
 from tests.broker.transactional import READ_COMMITTED, V1_END, V1_PRODUCE, V2_PRODUCE, Mover, code_of, committed
 
+from tidings.broker.catalog.topic_names import GROUP_OFFSETS, TRANSACTIONS
 from tidings.broker.server import Broker
-from tidings.broker.topic_names import GROUP_OFFSETS, TRANSACTIONS
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.add_offsets_to_txn import AddOffsetsToTxnRequest
 from tidings.wire.messages.describe_producers import DescribeProducersRequest, TopicRequest
@@ -331,7 +331,7 @@ async def test_a_decision_is_carried_out_by_the_next_start(
 async def test_markers_that_cannot_be_written_are_tried_again(
     live: Broker, client: Client, mover: Mover, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tidings.broker.transactions.RETRY_S", 0.01)
+    monkeypatch.setattr("tidings.broker.coordinators.transactions.RETRY_S", 0.01)
     await mover.produce(b"a")
     write = live.transactions.markers.write
     failures = iter([True, True])

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from tidings.broker.long_polls import LongPolls
+from tidings.broker.requests.long_polls import LongPolls
 from tidings.log.partition import Partition
 from tidings.log.sync import GroupCommit, Syncs
 

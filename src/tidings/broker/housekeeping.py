@@ -11,9 +11,9 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from tidings.broker.broker_configs import CLEANER_BACKOFF_MS, CLEANER_BYTES_PER_S
 from tidings.broker.pace import Pace, quick_switches
-from tidings.broker.topic_configs import DELIVERED, RETENTION
+from tidings.broker.settings.broker_configs import CLEANER_BACKOFF_MS, CLEANER_BYTES_PER_S
+from tidings.broker.settings.topic_configs import DELIVERED, RETENTION
 from tidings.errors import DiskError
 from tidings.log.compaction import Stopped
 from tidings.log.partition import Partition

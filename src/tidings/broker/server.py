@@ -11,29 +11,29 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from tidings.broker import handlers
-from tidings.broker.broker_configs import static_values
-from tidings.broker.catalog import Catalog
+from tidings.broker.catalog.catalog import Catalog
+from tidings.broker.catalog.data_folder import DataFolder
 from tidings.broker.clock import Clock, SystemClock
 from tidings.broker.config import BrokerConfig, split_address
-from tidings.broker.connection import Connection
-from tidings.broker.data_folder import DataFolder
+from tidings.broker.coordinators.groups import GroupRuntime, open_groups
+from tidings.broker.coordinators.producer_id_blocks import ProducerIdBlocks
+from tidings.broker.coordinators.transactions import TransactionRuntime, open_transactions
 from tidings.broker.durability import Disk, Durability, PageCache
-from tidings.broker.groups import GroupRuntime, open_groups
 from tidings.broker.housekeeping import Housekeeping
 from tidings.broker.listener import listen
-from tidings.broker.long_polls import LongPolls
-from tidings.broker.producer_id_blocks import ProducerIdBlocks
-from tidings.broker.sessions import FetchSessions
-from tidings.broker.settings import Settings
-from tidings.broker.throttle import Throttle
-from tidings.broker.transactions import TransactionRuntime, open_transactions
+from tidings.broker.requests.connection import Connection
+from tidings.broker.requests.fetch_sessions import FetchSessions
+from tidings.broker.requests.long_polls import LongPolls
+from tidings.broker.requests.throttle import Throttle
+from tidings.broker.settings.broker_configs import static_values
+from tidings.broker.settings.resolved import Settings
 from tidings.log.files import DiskFiles, Files
 from tidings.wire.frames import SCRATCH_BYTES
 
 if TYPE_CHECKING:
+    from tidings.broker.catalog.topic import Topic
     from tidings.broker.metrics.endpoint import MetricsEndpoint
     from tidings.broker.metrics.traffic import Traffic
-    from tidings.broker.topic import Topic
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tidings.broker.broker_configs import BROKER_CONFIGS, in_topic_units
 from tidings.broker.config import BrokerConfig
-from tidings.broker.config_key import ConfigType
-from tidings.broker.topic_configs import TOPIC_CONFIGS
+from tidings.broker.settings.broker_configs import BROKER_CONFIGS, in_topic_units
+from tidings.broker.settings.config_key import ConfigType
+from tidings.broker.settings.topic_configs import TOPIC_CONFIGS
 from tidings.errors import OperatorError
 from tidings.wire.error_codes import ApiError
 

@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 
-from tidings.broker.dispatch import TABLE, Api
+from tidings.broker.requests.dispatch import TABLE, Api
 
 
 def load() -> Mapping[int, Api]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.coordination.quotas.rules import Entity, check_key, check_value, entity
 from tidings.errors import DiskError
 from tidings.wire.error_codes import ApiError, ErrorCode

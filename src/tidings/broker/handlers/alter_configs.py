@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from tidings.broker.config_changes import Wanted, alter, check_not_null, repeated
-from tidings.broker.config_key import ConfigKey
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.catalog.config_changes import Wanted, alter, check_not_null, repeated
+from tidings.broker.requests.dispatch import Context, handles
+from tidings.broker.settings.config_key import ConfigKey
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.alter_configs import (
     AlterConfigsRequest,

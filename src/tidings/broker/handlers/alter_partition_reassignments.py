@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from tidings.broker.assignments import check_replicas
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests.assignments import check_replicas
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.alter_partition_reassignments import (
     AlterPartitionReassignmentsRequest,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.alter_replica_log_dirs import (
     AlterReplicaLogDirPartitionResult,

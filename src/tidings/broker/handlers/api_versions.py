@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from tidings.broker.dispatch import TABLE, Context, handles
 from tidings.broker.features import FEATURES, FEATURES_EPOCH
+from tidings.broker.requests.dispatch import TABLE, Context, handles
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.api_versions import (
     ApiVersion,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tidings.broker import unsecured
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests import unsecured
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.messages.create_acls import AclCreationResult, CreateAclsRequest, CreateAclsResponse
 
 

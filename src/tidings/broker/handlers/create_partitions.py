@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tidings.broker.assignments import check_replicas
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests.assignments import check_replicas
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.create_partitions import (
     CreatePartitionsRequest,

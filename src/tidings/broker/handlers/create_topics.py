@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tidings.broker.assignments import check_indexes, check_replicas
-from tidings.broker.dispatch import Context, handles
-from tidings.broker.topic import NewTopic, Topic
-from tidings.broker.topic_configs import TOPIC_CONFIGS, checked
-from tidings.broker.topic_names import CATALOG
+from tidings.broker.catalog.topic import NewTopic, Topic
+from tidings.broker.catalog.topic_names import CATALOG
+from tidings.broker.requests.assignments import check_indexes, check_replicas
+from tidings.broker.requests.dispatch import Context, handles
+from tidings.broker.settings.topic_configs import TOPIC_CONFIGS, checked
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import NULL_UUID
 from tidings.wire.messages.create_topics import (

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tidings.broker.dispatch import Context, handles
-from tidings.broker.topic import Topic
+from tidings.broker.catalog.topic import Topic
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import NULL_UUID
 from tidings.wire.messages.delete_topics import (

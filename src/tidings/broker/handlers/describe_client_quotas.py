@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.coordination.quotas.filters import Component, chosen
 from tidings.wire.error_codes import ApiError
 from tidings.wire.messages.describe_client_quotas import (

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from tidings.broker.advertised import CLUSTER_OPERATIONS, advertised_address
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests.advertised import CLUSTER_OPERATIONS, advertised_address
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.describe_cluster import (
     DescribeClusterBroker,

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from tidings.broker.broker_configs import BROKER_CONFIGS
-from tidings.broker.catalog_state import ResourceType
-from tidings.broker.client_metrics_configs import CLIENT_METRICS_CONFIGS, check_subscription
-from tidings.broker.config_changes import check_broker
-from tidings.broker.config_key import ConfigKey, ConfigSource
-from tidings.broker.dispatch import Context, handles
-from tidings.broker.group_configs import GROUP_CONFIGS, check_group, group_value
-from tidings.broker.settings import DEFAULT_BROKER, Setting
-from tidings.broker.topic_configs import TOPIC_CONFIGS
-from tidings.broker.topic_names import check_name
+from tidings.broker.catalog.catalog_state import ResourceType
+from tidings.broker.catalog.config_changes import check_broker
+from tidings.broker.catalog.topic_names import check_name
+from tidings.broker.requests.dispatch import Context, handles
+from tidings.broker.settings.broker_configs import BROKER_CONFIGS
+from tidings.broker.settings.client_metrics_configs import CLIENT_METRICS_CONFIGS, check_subscription
+from tidings.broker.settings.config_key import ConfigKey, ConfigSource
+from tidings.broker.settings.group_configs import GROUP_CONFIGS, check_group, group_value
+from tidings.broker.settings.resolved import DEFAULT_BROKER, Setting
+from tidings.broker.settings.topic_configs import TOPIC_CONFIGS
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.describe_configs import (
     DescribeConfigsRequest,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.describe_log_dirs import (
     DescribeLogDirsPartition,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tidings.broker.dispatch import Context, handles
-from tidings.broker.lookup import find_partition
+from tidings.broker.requests.dispatch import Context, handles
+from tidings.broker.requests.lookup import find_partition
 from tidings.errors import DiskError
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.describe_producers import (

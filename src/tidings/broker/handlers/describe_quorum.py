@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from tidings.broker.advertised import advertised_address
-from tidings.broker.dispatch import Context, handles
-from tidings.broker.topic_names import CATALOG
+from tidings.broker.catalog.topic_names import CATALOG
+from tidings.broker.requests.advertised import advertised_address
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.describe_quorum import (
     DescribeQuorumRequest,

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tidings.broker.advertised import TOPIC_OPERATIONS
-from tidings.broker.dispatch import Context, handles
-from tidings.broker.topic import Replica, Topic
-from tidings.broker.topic_names import INTERNAL, check_name
+from tidings.broker.catalog.topic import Replica, Topic
+from tidings.broker.catalog.topic_names import INTERNAL, check_name
+from tidings.broker.requests.advertised import TOPIC_OPERATIONS
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.describe_topic_partitions import (
     Cursor,

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.describe_user_scram_credentials import (
     DescribeUserScramCredentialsRequest,

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.elect_leaders import (
     ElectLeadersRequest,

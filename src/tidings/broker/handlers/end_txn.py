@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.message import Message
 from tidings.wire.messages.end_txn import EndTxnRequest
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from tidings.broker.dispatch import Context, Reply, handles
-from tidings.broker.long_polls import LongPoll
-from tidings.broker.lookup import check_leader_epoch, find_partition
-from tidings.broker.sessions import Asked, FetchSession
+from tidings.broker.requests.dispatch import Context, Reply, handles
+from tidings.broker.requests.fetch_sessions import Asked, FetchSession
+from tidings.broker.requests.long_polls import LongPoll
+from tidings.broker.requests.lookup import check_leader_epoch, find_partition
 from tidings.errors import DiskError
 from tidings.log.partition import Partition
 from tidings.wire.error_codes import ApiError, ErrorCode

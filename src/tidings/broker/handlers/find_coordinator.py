@@ -7,8 +7,8 @@ be used, clients are told to ask again later, so that they do not go round in ci
 
 from __future__ import annotations
 
-from tidings.broker.advertised import advertised_address
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests.advertised import advertised_address
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from enum import IntEnum
 from functools import partial
 
-from tidings.broker.config_changes import Wanted, alter, check_not_null, repeated
-from tidings.broker.config_key import ConfigKey, ConfigType
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.catalog.config_changes import Wanted, alter, check_not_null, repeated
+from tidings.broker.requests.dispatch import Context, handles
+from tidings.broker.settings.config_key import ConfigKey, ConfigType
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.incremental_alter_configs import (
     AlterableConfig,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.errors import DiskError
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.message import Message

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tidings.broker.catalog_state import ResourceType
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.catalog.catalog_state import ResourceType
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.list_config_resources import (
     ConfigResource,

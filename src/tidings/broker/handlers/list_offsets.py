@@ -8,8 +8,8 @@
 
 from __future__ import annotations
 
-from tidings.broker.dispatch import Context, handles
-from tidings.broker.lookup import check_leader_epoch, find_partition
+from tidings.broker.requests.dispatch import Context, handles
+from tidings.broker.requests.lookup import check_leader_epoch, find_partition
 from tidings.errors import DiskError
 from tidings.log.partition import Partition
 from tidings.wire.error_codes import ApiError, ErrorCode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asyncio import Future
 
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.message import Message
 from tidings.wire.messages.list_transactions import ListTransactionsRequest
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tidings.broker.advertised import CLUSTER_OPERATIONS, NOT_ASKED, TOPIC_OPERATIONS, advertised_address
-from tidings.broker.dispatch import Context, handles
-from tidings.broker.topic import NewTopic, Replica, Topic
-from tidings.broker.topic_names import INTERNAL, check_name
+from tidings.broker.catalog.topic import NewTopic, Replica, Topic
+from tidings.broker.catalog.topic_names import INTERNAL, check_name
+from tidings.broker.requests.advertised import CLUSTER_OPERATIONS, NOT_ASKED, TOPIC_OPERATIONS, advertised_address
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import NULL_UUID
 from tidings.wire.messages.metadata import (

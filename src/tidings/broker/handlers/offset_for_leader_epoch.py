@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from tidings.broker.dispatch import Context, handles
-from tidings.broker.lookup import check_leader_epoch, find_partition
+from tidings.broker.requests.dispatch import Context, handles
+from tidings.broker.requests.lookup import check_leader_epoch, find_partition
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.offset_for_leader_epoch import (
     EpochEndOffset,

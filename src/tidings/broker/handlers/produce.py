@@ -16,10 +16,10 @@ import asyncio
 from contextlib import suppress
 from functools import partial
 
-from tidings.broker.dispatch import CloseConnection, Context, Reply, handles
-from tidings.broker.lookup import find_topic
-from tidings.broker.topic import Topic
-from tidings.broker.transactions import Claim
+from tidings.broker.catalog.topic import Topic
+from tidings.broker.coordinators.transactions import Claim
+from tidings.broker.requests.dispatch import CloseConnection, Context, Reply, handles
+from tidings.broker.requests.lookup import find_topic
 from tidings.coordination.outcome import Producer, TopicPartition
 from tidings.errors import DiskError
 from tidings.log.partition import Partition

@@ -5,8 +5,8 @@ v4 TRANSACTION_ABORTABLE. v5: the log of the groups' offsets is added to the tra
 
 from __future__ import annotations
 
-from tidings.broker.dispatch import Context, handles
-from tidings.broker.transactions import OFFSETS_PARTITION, Claim
+from tidings.broker.coordinators.transactions import OFFSETS_PARTITION, Claim
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.coordination.groups.transactional_commit import refused
 from tidings.coordination.outcome import Producer
 from tidings.wire.error_codes import ErrorCode

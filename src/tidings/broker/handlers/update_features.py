@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from tidings.broker.dispatch import Context, handles
 from tidings.broker.features import FEATURES
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.update_features import (
     FeatureUpdateKey,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from tidings.broker.dispatch import Context, handles
+from tidings.broker.requests.dispatch import Context, handles
 from tidings.coordination.outcome import Producer
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.write_txn_markers import (

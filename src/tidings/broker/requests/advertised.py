@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tidings.broker.dispatch import Context
+from tidings.broker.requests.dispatch import Context
 
 _ANY_ADDRESS = {"0.0.0.0", "::", ""}
 

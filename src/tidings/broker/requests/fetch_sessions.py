@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from tidings.broker.lookup import TopicKey
+from tidings.broker.requests.lookup import TopicKey
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.fetch import FetchPartition, FetchRequest, PartitionData
 

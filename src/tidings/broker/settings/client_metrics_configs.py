@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tidings.broker.config_key import ConfigKey, ConfigType, table
+from tidings.broker.settings.config_key import ConfigKey, ConfigType, table
 from tidings.wire.error_codes import ApiError, ErrorCode
 
 INTERVAL_MS_MIN = 100

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from tidings.broker.broker_configs import BROKER_CONFIGS
-from tidings.broker.catalog import Catalog
-from tidings.broker.catalog_state import ResourceType
-from tidings.broker.client_metrics_configs import (
+from tidings.broker.catalog.catalog import Catalog
+from tidings.broker.catalog.catalog_state import ResourceType
+from tidings.broker.settings.broker_configs import BROKER_CONFIGS
+from tidings.broker.settings.client_metrics_configs import (
     CLIENT_METRICS_CONFIGS,
     check_subscription,
     checked_of_client_metrics,
 )
-from tidings.broker.config_key import ConfigKey
-from tidings.broker.group_configs import GROUP_CONFIGS, check_group, checked_of_group
-from tidings.broker.settings import DEFAULT_BROKER
-from tidings.broker.topic_configs import TOPIC_CONFIGS, checked
+from tidings.broker.settings.config_key import ConfigKey
+from tidings.broker.settings.group_configs import GROUP_CONFIGS, check_group, checked_of_group
+from tidings.broker.settings.resolved import DEFAULT_BROKER
+from tidings.broker.settings.topic_configs import TOPIC_CONFIGS, checked
 from tidings.wire.error_codes import ApiError, ErrorCode
 
 Wanted = dict[str, str]

@@ -8,10 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
 
-from tidings.broker.settings import Settings
-from tidings.broker.topic import NewTopic, Replica, Topic
-from tidings.broker.topic_configs import checked
-from tidings.broker.topic_names import GROUP_OFFSETS, INTERNAL, TRANSACTIONS, check_collision, check_name, folded
+from tidings.broker.catalog.topic import NewTopic, Replica, Topic
+from tidings.broker.catalog.topic_names import (
+    GROUP_OFFSETS,
+    INTERNAL,
+    TRANSACTIONS,
+    check_collision,
+    check_name,
+    folded,
+)
+from tidings.broker.settings.resolved import Settings
+from tidings.broker.settings.topic_configs import checked
 from tidings.coordination.quotas.limits import QuotaLimits
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import Message

@@ -9,12 +9,12 @@ import logging
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from tidings.broker.catalog import Catalog
+from tidings.broker.catalog.catalog import Catalog
+from tidings.broker.catalog.topic_names import GROUP_OFFSETS, INTERNAL
 from tidings.broker.clock import Clock
-from tidings.broker.coordinator_log import MARKER_BYTES
+from tidings.broker.coordinators.coordinator_log import MARKER_BYTES
+from tidings.broker.coordinators.groups import GroupRuntime
 from tidings.broker.durability import Done, Durability
-from tidings.broker.groups import GroupRuntime
-from tidings.broker.topic_names import GROUP_OFFSETS, INTERNAL
 from tidings.coordination.outcome import Producer, TopicPartition
 from tidings.errors import DiskError
 from tidings.wire.error_codes import ApiError, ErrorCode

@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Iterable
 from contextlib import suppress
 
-from tidings.broker.catalog import Catalog
+from tidings.broker.catalog.catalog import Catalog
+from tidings.broker.catalog.topic import Topic
+from tidings.broker.catalog.topic_names import GROUP_OFFSETS
 from tidings.broker.clock import Clock
-from tidings.broker.coordinator_log import End, Entry
+from tidings.broker.coordinators.coordinator_log import End, Entry
+from tidings.broker.coordinators.runtime import CoordinatorRuntime
 from tidings.broker.durability import Done, Durability
-from tidings.broker.runtime import CoordinatorRuntime
-from tidings.broker.topic import Topic
-from tidings.broker.topic_names import GROUP_OFFSETS
 from tidings.coordination.groups.config import GroupConfig
 from tidings.coordination.groups.coordinator import GroupCoordinator
 from tidings.coordination.groups.refusals import refusal

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from tidings.broker.config_key import ConfigKey, ConfigType, table
+from tidings.broker.settings.config_key import ConfigKey, ConfigType, table
 from tidings.wire.error_codes import ApiError, ErrorCode
 
 _RESET = re.compile(r"latest|earliest|by_duration:P(?!$)(\d+D)?(T(?!$)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", re.IGNORECASE)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from tidings.broker.dispatch import Api, CloseConnection, Context, Reply, error_reply
+from tidings.broker.requests.dispatch import Api, CloseConnection, Context, Reply, error_reply
 from tidings.wire.codec import decode, encode
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.frames import frame_response, read_request

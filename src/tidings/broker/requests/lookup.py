@@ -8,8 +8,8 @@ from tidings.log.partition import Partition
 from tidings.wire.error_codes import ApiError, ErrorCode
 
 if TYPE_CHECKING:
-    from tidings.broker.catalog import Catalog
-    from tidings.broker.topic import Topic
+    from tidings.broker.catalog.catalog import Catalog
+    from tidings.broker.catalog.topic import Topic
 
 TopicKey = str | bytes
 """A topic's name, or its id."""

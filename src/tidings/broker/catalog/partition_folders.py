@@ -16,7 +16,7 @@ import logging
 import re
 from collections.abc import Callable, Container, Iterable, Sequence
 
-from tidings.broker.data_folder import id_bytes, id_text
+from tidings.broker.catalog.data_folder import id_bytes, id_text
 from tidings.errors import DiskError
 from tidings.log.files import Files, remove_tree
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tidings.broker.config import BrokerConfig
-from tidings.broker.config_key import ConfigKey, ConfigType, table
-from tidings.broker.topic_configs import TOPIC_CONFIGS
+from tidings.broker.settings.config_key import ConfigKey, ConfigType, table
+from tidings.broker.settings.topic_configs import TOPIC_CONFIGS
 from tidings.errors import OperatorError
 from tidings.wire.error_codes import ApiError
 

@@ -12,16 +12,16 @@ import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from tidings.broker.catalog_state import CatalogState, ResourceType
+from tidings.broker.catalog.catalog_state import CatalogState, ResourceType
+from tidings.broker.catalog.data_folder import new_id
+from tidings.broker.catalog.metadata_log import MetadataLog
+from tidings.broker.catalog.partition_folders import PartitionFolders
+from tidings.broker.catalog.topic import NewTopic, Replica, Topic
+from tidings.broker.catalog.topic_names import CATALOG, check_collision, folded
 from tidings.broker.clock import Clock
 from tidings.broker.config import Durability
-from tidings.broker.data_folder import new_id
-from tidings.broker.group_configs import group_value
-from tidings.broker.metadata_log import MetadataLog
-from tidings.broker.partition_folders import PartitionFolders
-from tidings.broker.settings import Settings
-from tidings.broker.topic import NewTopic, Replica, Topic
-from tidings.broker.topic_names import CATALOG, check_collision, folded
+from tidings.broker.settings.group_configs import group_value
+from tidings.broker.settings.resolved import Settings
 from tidings.coordination.quotas.limits import QuotaLimits
 from tidings.errors import DiskError
 from tidings.log.config import LogConfig

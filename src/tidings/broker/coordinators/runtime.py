@@ -19,9 +19,9 @@ from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 from tidings.broker.clock import Clock
-from tidings.broker.coordinator_log import CoordinatorLog, End, Entry
-from tidings.broker.dispatch import Context
+from tidings.broker.coordinators.coordinator_log import CoordinatorLog, End, Entry
 from tidings.broker.durability import Durability
+from tidings.broker.requests.dispatch import Context
 from tidings.coordination.outcome import ClientInfo, Now, Outcome, Producer, Ticket
 from tidings.errors import DiskError
 from tidings.log.partition import Partition

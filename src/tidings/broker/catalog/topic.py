@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tidings.broker.topic_names import INTERNAL
+from tidings.broker.catalog.topic_names import INTERNAL
 from tidings.log.partition import Partition
 
 

@@ -19,15 +19,15 @@ from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
-from tidings.broker.catalog import Catalog
+from tidings.broker.catalog.catalog import Catalog
+from tidings.broker.catalog.topic_names import GROUP_OFFSETS, INTERNAL, TRANSACTIONS
 from tidings.broker.clock import Clock
-from tidings.broker.dispatch import Context
+from tidings.broker.coordinators.groups import CatalogTopics, GroupRuntime
+from tidings.broker.coordinators.marker_writer import Failed, MarkerWriter
+from tidings.broker.coordinators.producer_id_blocks import ProducerIdBlocks
+from tidings.broker.coordinators.runtime import CoordinatorRuntime, Decide, R
 from tidings.broker.durability import Durability
-from tidings.broker.groups import CatalogTopics, GroupRuntime
-from tidings.broker.marker_writer import Failed, MarkerWriter
-from tidings.broker.producer_id_blocks import ProducerIdBlocks
-from tidings.broker.runtime import CoordinatorRuntime, Decide, R
-from tidings.broker.topic_names import GROUP_OFFSETS, INTERNAL, TRANSACTIONS
+from tidings.broker.requests.dispatch import Context
 from tidings.coordination.outcome import ClientInfo, Markers, Outcome, Producer, TopicPartition
 from tidings.coordination.transactions.config import TransactionConfig
 from tidings.coordination.transactions.coordinator import TransactionCoordinator

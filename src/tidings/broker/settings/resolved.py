@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from tidings.broker.broker_configs import BROKER_CONFIGS, in_topic_units
-from tidings.broker.config_key import ConfigSource
-from tidings.broker.topic_configs import TOPIC_CONFIGS
+from tidings.broker.settings.broker_configs import BROKER_CONFIGS, in_topic_units
+from tidings.broker.settings.config_key import ConfigSource
+from tidings.broker.settings.topic_configs import TOPIC_CONFIGS
 
 DEFAULT_BROKER = ""
 """As a broker's name: the cluster's default for all."""

@@ -12,8 +12,8 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from tidings.broker.call import Call
-from tidings.broker.dispatch import CloseConnection, Reply
+from tidings.broker.requests.call import Call
+from tidings.broker.requests.dispatch import CloseConnection, Reply
 from tidings.wire.frames import FrameReader
 from tidings.wire.primitives import Buffer, MalformedError
 

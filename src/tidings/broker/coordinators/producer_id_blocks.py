@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tidings.broker.catalog import Catalog
+from tidings.broker.catalog.catalog import Catalog
 from tidings.coordination.producer_ids import ProducerIds
 from tidings.wire.messages.metadata_records import ProducerIdsRecord
 

@@ -1,0 +1,1 @@
+"""What there is: topics, partitions and their settings, and the folder they lie in."""
