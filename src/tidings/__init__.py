@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tidings.events.record import EventRecord as EventRecord
     from tidings.service.retry import Retry as Retry
     from tidings.service.service import Service as Service
-    from tidings.service.table import Table as Table
+    from tidings.service.tables.table import Table as Table
     from tidings.testing.world import World as World
     from tidings.testing.world_faults import Faults as Faults
 
@@ -28,7 +28,7 @@ _HOMES = {
     "RequestContext": "tidings.events.context",
     "Retry": "tidings.service.retry",
     "Service": "tidings.service.service",
-    "Table": "tidings.service.table",
+    "Table": "tidings.service.tables.table",
     "World": "tidings.testing.world",
 }
 

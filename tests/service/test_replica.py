@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidings.errors import OperatorError
-from tidings.service.replica import Replica, Row, stored_key
+from tidings.service.tables.replica import Replica, Row, stored_key
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from tidings import Position, Service, Table, event
 from tidings.errors import TidingsError, UnavailableError
 from tidings.service.clock import ManualClock
-from tidings.service.replica import Row
+from tidings.service.tables.replica import Row
 from tidings.service.transports.base import Outgoing, Received
 from tidings.service.transports.memory import MemoryBroker
 

@@ -21,7 +21,7 @@ from tidings.service.outlet import Writer, send_and_wait
 from tidings.service.routes import Routes
 from tidings.service.subscription import Handler
 from tidings.service.surroundings import Surroundings
-from tidings.service.table import Table
+from tidings.service.tables.table import Table
 from tidings.service.transports.base import Received
 
 log = logging.getLogger("tidings.service")

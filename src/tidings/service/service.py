@@ -33,7 +33,7 @@ from tidings.service.retry import Retry
 from tidings.service.running import Running
 from tidings.service.subscription import Handler, Provide, read_handler
 from tidings.service.surroundings import Surroundings
-from tidings.service.table import Table
+from tidings.service.tables.table import Table
 from tidings.service.transports.base import Transport
 from tidings.service.url import broker_url
 

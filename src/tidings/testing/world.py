@@ -29,7 +29,7 @@ from tidings.service.clock import ManualClock
 from tidings.service.dead_letters import dead_letters_of
 from tidings.service.outlet import PARTITIONS, Writer
 from tidings.service.service import Service
-from tidings.service.table import Table
+from tidings.service.tables.table import Table
 from tidings.testing.world_faults import Fate, Faults
 from tidings.testing.world_log import WorldLog
 from tidings.testing.world_run import DeadLetter, Run

@@ -23,7 +23,7 @@ from tidings.events.keys import encode_key
 from tidings.events.position import Position
 from tidings.events.record import type_name_of
 from tidings.events.serdes import DecodeError
-from tidings.service.replica import Replica, Row, StoredKey, stored_key
+from tidings.service.tables.replica import Replica, Row, StoredKey, stored_key
 from tidings.service.transports.base import Batch, Reader, Received, Transport
 
 log = logging.getLogger("tidings.service")
