@@ -12,12 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidings.errors import OperatorError
+from tidings.service.tables.columns import Columns
 from tidings.service.tables.replica import Replica, Row, stored_key
+
+COLUMNS = Columns("Changed", {"name": "name"})
 
 
 @pytest.fixture
 def replica(tmp_path: Path):  # type: ignore[no-untyped-def] # noqa: ANN201
-    opened = Replica.open(tmp_path, "customers")
+    opened = Replica.open(tmp_path, "customers", COLUMNS)
     yield opened
     opened.close()
 
@@ -27,11 +30,11 @@ def row(key: str, value: bytes | None, offset: int) -> Row:
 
 
 def test_rows_and_positions_are_there_after_a_restart(tmp_path: Path) -> None:
-    replica = Replica.open(tmp_path, "customers")
+    replica = Replica.open(tmp_path, "customers", COLUMNS)
     replica.begin_anew("customers", "one", "Changed")
     replica.apply([row("a", b'{"n":1}', 0)], {0: 1})
     replica.close()
-    again = Replica.open(tmp_path, "customers")
+    again = Replica.open(tmp_path, "customers", COLUMNS)
     assert again.get("a") == b'{"n":1}'
     assert again.positions() == {0: 1}
     assert again.belongs_to("customers", "one", "Changed")
@@ -56,10 +59,10 @@ def test_any_sqlite_tool_can_look_inside(replica: Replica) -> None:
 
 
 def test_second_process_keeps_its_own_file(tmp_path: Path) -> None:
-    first, second = Replica.open(tmp_path, "customers"), Replica.open(tmp_path, "customers")
+    first, second = Replica.open(tmp_path, "customers", COLUMNS), Replica.open(tmp_path, "customers", COLUMNS)
     assert first.path != second.path
     first.close()
-    third = Replica.open(tmp_path, "customers")
+    third = Replica.open(tmp_path, "customers", COLUMNS)
     assert third.path == first.path
     second.close()
     third.close()
@@ -68,14 +71,14 @@ def test_second_process_keeps_its_own_file(tmp_path: Path) -> None:
 def test_folder_that_cannot_be_written_is_the_operators_business(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OperatorError) as refused:
-        Replica.open(tmp_path / "file", "customers")
+        Replica.open(tmp_path / "file", "customers", COLUMNS)
     assert "TIDINGS_STATE" in refused.value.way_out
 
 
 def test_file_may_be_closed_while_another_thread_writes(tmp_path: Path) -> None:
     rows = [Row(str(number), b"{}", 0, number, None, 0) for number in range(2000)]
     for _ in range(20):
-        replica = Replica.open(tmp_path, "customers")
+        replica = Replica.open(tmp_path, "customers", COLUMNS)
         writing = threading.Event()
 
         def write(replica: Replica = replica, writing: threading.Event = writing) -> None:
@@ -88,7 +91,7 @@ def test_file_may_be_closed_while_another_thread_writes(tmp_path: Path) -> None:
         writing.wait()
         replica.close()
         thread.join()
-    with closing(Replica.open(tmp_path, "customers")) as replica:
+    with closing(Replica.open(tmp_path, "customers", COLUMNS)) as replica:
         assert replica.count() in (0, len(rows))
 
 
@@ -105,7 +108,7 @@ changes = st.lists(st.tuples(st.sampled_from("abcdef"), st.none() | st.integers(
 def test_rows_are_what_a_dictionary_would_hold(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[str, int | None]], batch: int, page: int
 ) -> None:
-    replica = Replica.open(tmp_path_factory.mktemp("replica"), "customers")
+    replica = Replica.open(tmp_path_factory.mktemp("replica"), "customers", COLUMNS)
     expected: dict[str, bytes] = {}
     rows = [row(key, None if n is None else str(n).encode(), at) for at, (key, n) in enumerate(changes)]
     for at in range(0, len(rows), batch):
@@ -116,7 +119,7 @@ def test_rows_are_what_a_dictionary_would_hold(
             expected.pop(key, None)
         else:
             expected[key] = value
-    assert {key: value for rows_page in replica.pages(page) for key, value in rows_page} == expected
+    assert {key: value for rows_page in replica.pages(page_rows=page) for key, value in rows_page} == expected
     assert replica.count() == len(expected)
     assert all(replica.get(key) == expected.get(key) for key in "abcdef")
     replica.close()

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from tidings import Position, Service, Table, event
-from tidings.errors import TidingsError, UnavailableError
+from tidings.errors import DeclarationError, TidingsError, UnavailableError
+from tidings.events.declaration import EventType
 from tidings.service.clock import ManualClock
+from tidings.service.tables import following
 from tidings.service.tables.replica import Row
 from tidings.service.transports.base import Outgoing, Received
 from tidings.service.transports.memory import MemoryBroker
@@ -145,13 +148,13 @@ async def test_table_goes_on_from_its_position_after_a_restart(
     memory: MemoryBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
-    original = Table._row_of
+    original = following.row_of
 
-    def noting(self: Table[Customer], record: Received) -> Row | None:
+    def noting(declared: EventType[Customer], record: Received) -> Row | None:
         read.append(record.offset)
-        return original(self, record)
+        return original(declared, record)
 
-    monkeypatch.setattr(Table, "_row_of", noting)
+    monkeypatch.setattr(following, "row_of", noting)
     for start in range(3):
         service = Service("shipping", transport=memory.transport)
         customers = service.table(Customer)
@@ -249,3 +252,123 @@ async def test_broker_that_goes_away_leaves_the_table_readable(
         assert customers["a"].address == "here"
         memory.come_back()
         assert (await customers.at(await shipping.emit(Customer("a", "there"))))["a"].address == "there"
+
+
+# What fields say.
+
+
+@event("tb-people", key="id")
+class Person(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    home_country: str
+    balance: Decimal = Decimal(0)
+    vip: bool = False
+    manager: str | None = None
+
+
+PEOPLE = (
+    Person("ada", "CH", Decimal("5.00"), vip=True),
+    Person("bob", "CH", manager="ada"),
+    Person("cyd", "FR", Decimal("5.00")),
+    Person("dan", "IT"),
+)
+
+
+@pytest.fixture
+async def people(shipping: Service) -> AsyncIterator[Table[Person]]:
+    table = shipping.table(Person, indexes=["home_country"], history=3)
+    async with shipping:
+        for person in PEOPLE:
+            await table.at(await shipping.emit(person))
+        yield table
+
+
+async def test_events_are_found_by_what_their_fields_say(people: Table[Person]) -> None:
+    ada, bob, cyd, dan = PEOPLE
+    assert list(people.where(home_country="CH")) == [ada, bob]
+    assert list(people.where(balance=Decimal("5.00"))) == [ada, cyd]
+    assert list(people.where(home_country="CH", vip=True)) == [ada]
+    assert list(people.where(home_country=["FR", "IT"])) == [cyd, dan]
+    assert list(people.where(manager=None)) == [ada, cyd, dan]
+    assert list(people.where(home_country="US")) == []
+    assert list(people.where()) == list(people.values()) == [*PEOPLE]
+
+
+async def test_found_by_field_follows_what_changes(shipping: Service, people: Table[Person]) -> None:
+    await people.at(await shipping.emit(Person("ada", "US")))
+    assert [one.id for one in people.where(home_country="CH")] == ["bob"]
+    assert [one.id for one in people.where(home_country="US")] == ["ada"]
+
+
+async def test_condition_on_an_indexed_field_looks_at_no_other_row(people: Table[Person]) -> None:
+    plan = people.sql(
+        f"EXPLAIN QUERY PLAN SELECT * FROM rows WHERE {people._columns.expression('home_country')} = 'CH'"
+    )
+    assert "USING INDEX by_home_country" in plan[0]["detail"]
+
+
+async def test_question_that_no_field_answers_is_refused(people: Table[Person]) -> None:
+    with pytest.raises(DeclarationError, match="no field 'country'; it has: id, home_country"):
+        people.where(country="CH")
+    with pytest.raises(DeclarationError, match="dict is no single value"):
+        people.where(balance={})
+
+
+async def test_fields_are_columns_for_any_sqlite_tool(people: Table[Person]) -> None:
+    found = people.sql("SELECT home_country, count(*) AS n FROM Person GROUP BY 1 ORDER BY 1")
+    assert [(row["home_country"], row["n"]) for row in found] == [("CH", 2), ("FR", 1), ("IT", 1)]
+    assert people.sql("SELECT _key FROM Person WHERE vip AND balance = ?", "5.00")[0]["_key"] == "ada"
+
+
+async def test_sql_can_only_read(people: Table[Person]) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        people.sql("DELETE FROM rows")
+    assert len(people) == 4
+
+
+async def test_last_versions_of_a_key_are_kept_removal_among_them(
+    shipping: Service, people: Table[Person], memory: MemoryBroker
+) -> None:
+    for country in ("FR", "IT"):
+        await people.at(await shipping.emit(Person("ada", country)))
+    await people.at(memory.append(Outgoing("tb-people", b"ada", None, [])))
+    versions = people.history("ada")
+    assert [one.event and one.event.home_country for one in versions] == ["FR", "IT", None]
+    assert [one.position.offset for one in versions] == sorted(one.position.offset for one in versions)
+    assert len(people.history("bob")) == 1
+    assert people.history("nobody") == []
+
+
+async def test_history_that_is_asked_for_later_is_read_from_the_stream(memory: MemoryBroker) -> None:
+    async def run(history: int) -> Table[Customer]:
+        service = Service("shipping", transport=memory.transport)
+        customers = service.table(Customer, history=history)
+        async with service:
+            await customers.at(await service.emit(Customer("a", str(history))))
+        return customers
+
+    assert (await run(1))["a"].address == "1"
+    assert [one.event and one.event.address for one in (await run(2)).history("a")] == ["1", "2"]
+
+
+async def test_index_that_is_declared_later_is_made_and_one_no_longer_declared_goes(memory: MemoryBroker) -> None:
+    def indexes(*fields: str) -> list[str]:
+        table = Service("shipping", transport=memory.transport).table(Customer, indexes=fields)
+        found = table.sql("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+        table.close()
+        return [row["name"] for row in found]
+
+    assert indexes() == []
+    assert indexes("address") == ["by_address"]
+    assert indexes("id") == ["by_id"]
+
+
+def test_table_is_declared_in_one_way(shipping: Service, customers: Table[Customer]) -> None:
+    with pytest.raises(DeclarationError, match="with other indexes, or another history"):
+        shipping.table(Customer, indexes=["address"])
+    with pytest.raises(DeclarationError, match="no field 'street'"):
+        shipping.table(Order, indexes=["street"])
+    with pytest.raises(DeclarationError, match="at least one version"):
+        shipping.table(Order, history=0)
+    with pytest.raises(DeclarationError, match=r"history=10"):
+        customers.history("a")

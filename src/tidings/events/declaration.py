@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from tidings.errors import DeclarationError
@@ -35,6 +35,11 @@ class EventType(Generic[T]):
         self.doc = cls.__doc__ or ""
         self.frozen = codec.frozen
         self._codec = codec
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """The fields by their names in the class, and the names they have in JSON."""
+        return self._codec.field_names()
 
     def encode(self, event: T) -> bytes:
         """The payload. Raises EncodeError."""
@@ -63,7 +68,7 @@ def event(stream: str, *, key: Key = None, type: str | None = None) -> Callable[
         if not isinstance(cls, _type):
             raise DeclarationError(f"@event declares a class, and {cls!r} is none")
         codec = codec_for(cls)
-        key_of = key_function(key, cls, codec.field_names())
+        key_of = key_function(key, cls, list(codec.field_names()))
         _remember(EventType(cls, stream, type or cls.__name__, codec, key_of))
         return cls
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -34,7 +34,8 @@ class Codec(Protocol, Generic[T]):
     frozen: bool
     """Whether an instance can be shared, because nobody can change it."""
 
-    def field_names(self) -> Sequence[str]: ...
+    def field_names(self) -> Mapping[str, str]:
+        """The fields by their names in the class, and the names they have in JSON."""
 
     def encode(self, event: T) -> bytes:
         """The event as JSON. Raises EncodeError."""
@@ -48,9 +49,10 @@ def codec_for(cls: type[T]) -> Codec[T]:
     if hasattr(cls, "__pydantic_validator__") and hasattr(cls, "__pydantic_serializer__"):
         return _PydanticCodec(cls)
     if issubclass(cls, msgspec.Struct):
-        return _MsgspecCodec(cls, cls.__struct_fields__, bool(cls.__struct_config__.frozen))
+        names = dict(zip(cls.__struct_fields__, cls.__struct_encode_fields__, strict=True))
+        return _MsgspecCodec(cls, names, bool(cls.__struct_config__.frozen))
     if dataclasses.is_dataclass(cls):
-        names = [field.name for field in dataclasses.fields(cls)]
+        names = {field.name: field.name for field in dataclasses.fields(cls)}
         frozen: bool = cls.__dataclass_params__.frozen  # type: ignore[attr-defined]
         return _MsgspecCodec(cls, names, frozen)
     raise DeclarationError(
@@ -60,7 +62,7 @@ def codec_for(cls: type[T]) -> Codec[T]:
 
 
 class _MsgspecCodec(Generic[T]):
-    def __init__(self, cls: type[T], names: Sequence[str], frozen: bool) -> None:
+    def __init__(self, cls: type[T], names: Mapping[str, str], frozen: bool) -> None:
         self._cls = cls
         self._names = names
         self.frozen = frozen
@@ -69,7 +71,7 @@ class _MsgspecCodec(Generic[T]):
         with contextlib.suppress(NameError):  # a type further down in the module: there when the first record comes
             self._compile()
 
-    def field_names(self) -> Sequence[str]:
+    def field_names(self) -> Mapping[str, str]:
         return self._names
 
     def _compile(self) -> None:
@@ -122,12 +124,12 @@ class _PydanticCodec(Generic[T]):
     def __init__(self, cls: Any) -> None:
         self._cls = cls
         fields = getattr(cls, "__pydantic_fields__", None) or cls.model_fields
-        self._names = list(fields)
+        self._names = {name: name for name in fields}  # as they are written; aliases are for reading
         config = getattr(cls, "model_config", None) or getattr(cls, "__pydantic_config__", None) or {}
         params = getattr(cls, "__dataclass_params__", None)
         self.frozen = bool(config.get("frozen") or (params is not None and params.frozen))
 
-    def field_names(self) -> Sequence[str]:
+    def field_names(self) -> Mapping[str, str]:
         return self._names
 
     def encode(self, event: T) -> bytes:

@@ -14,7 +14,7 @@ import asyncio
 import sys
 import threading
 import typing
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,12 +150,18 @@ class Service:
             return lambda record: table
         return None
 
-    def table(self, cls: type[T]) -> Table[T]:
-        """A local replica of the latest event of each key; the same one for the same type. Raises DeclarationError."""
+    def table(self, cls: type[T], *, indexes: Collection[str] = (), history: int = 1) -> Table[T]:
+        """A local replica of the latest event of each key; the same one for the same type.
+
+        `indexes` names fields that `where` is to find rows by without looking at all of them; `history` says how many
+        versions of each key are kept. Raises DeclarationError, also for a table that was declared otherwise before.
+        """
         declared = event_type(cls)
-        if declared not in self._tables:
-            self._tables[declared] = Table(declared, self._state_folder)
-        return self._tables[declared]
+        table = Table(declared, self._state_folder, indexes, history)
+        known = self._tables.setdefault(declared, table)
+        if (indexes or history > 1) and not known.is_declared_as(table):
+            raise DeclarationError(f"{self.name} has a table of {declared.name} with other indexes, or another history")
+        return known
 
     @property
     def tables(self) -> list[Table[Any]]:

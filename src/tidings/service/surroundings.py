@@ -12,7 +12,7 @@ from pathlib import Path
 from tidings.events.ids import NewId, new_id
 from tidings.service.clock import Clock
 from tidings.service.connection import OpenTransport
-from tidings.service.tables.table import InThread
+from tidings.service.tables.following import InThread
 
 STATE_FOLDER = "tidings-state"
 

@@ -1,8 +1,10 @@
 """The file behind a table: SQLite, where rows and the position they stem from change in one transaction.
 
     rows(key, value, partition, offset, id, time_ms)     value is the event as JSON; key is text where it is UTF-8
+    history(key, …, the same columns)                    the last versions of each key, where asked for; null: removed
     positions(partition, next_offset)                    what was read so far
-    origin(stream, stream_id, type)                      one row: what it is a replica of
+    origin(stream, stream_id, type, versions)            one row: what it is a replica of, and how many versions
+    a view with the type's name                          a column for each field
 
 The file belongs to one process at a time (a lock beside it says so): a second one of the same service keeps its own.
 WAL with synchronous=NORMAL: a power cut may undo the last transactions, rows and positions alike, and they are read
@@ -17,19 +19,28 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tidings.errors import OperatorError
+from tidings.service.tables.columns import Columns, Stored
 
 PROCESSES_MAX = 64
+LAYOUT = 1
+"""Raised when these tables change: a file of another layout is made anew from its stream."""
+CACHE_KIB_FOLLOWING = 2_048
+CACHE_KIB_CATCHING_UP = 65_536
+"""Keys come in any order, so that every row of a long catch-up is on another page of the file."""
+WAL_BYTES_MAX = 16 * 1_048_576
+"""From here on what was written is moved from the log into the file."""
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS rows (
-    key PRIMARY KEY, value TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL, id TEXT,
-    time_ms INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS positions (partition INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS origin (stream TEXT NOT NULL, stream_id TEXT NOT NULL, type TEXT NOT NULL);
+_COLUMNS = "partition INTEGER NOT NULL, offset INTEGER NOT NULL, id TEXT, time_ms INTEGER NOT NULL"
+_SCHEMA = f"""
+CREATE TABLE rows (key PRIMARY KEY, value TEXT NOT NULL, {_COLUMNS}) WITHOUT ROWID;
+CREATE TABLE history (key, value TEXT, {_COLUMNS}, PRIMARY KEY (key, partition, offset)) WITHOUT ROWID;
+CREATE TABLE positions (partition INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL);
+CREATE TABLE origin (
+    stream TEXT NOT NULL, stream_id TEXT NOT NULL, type TEXT NOT NULL, versions INTEGER NOT NULL
+);
 """
 
 StoredKey = str | bytes
@@ -57,21 +68,26 @@ def stored_key(key: bytes) -> StoredKey:
 class Replica:
     """One open file. Written by one thread at a time, read by any."""
 
-    def __init__(self, path: Path, lock_file: int) -> None:
+    def __init__(self, path: Path, lock_file: int, columns: Columns, versions: int) -> None:
         self.path = path
         self._lock_file = lock_file
+        self._versions = versions
         self._writer = _connect(path)
-        self._writer.executescript(_SCHEMA)
+        _prepare(self._writer, columns)
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only = ON")
+        self._reader.execute("PRAGMA mmap_size = 268435456")
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         """Held by whoever uses a connection: SQLite does not survive one that is closed meanwhile, and a write goes on
         in its thread when the task that waited for it was cancelled."""
 
     @classmethod
-    def open(cls, folder: Path, name: str) -> Replica:
-        """The first file of that name that no other process uses. Raises OperatorError."""
+    def open(cls, folder: Path, name: str, columns: Columns, versions: int = 1) -> Replica:
+        """The first file of that name that no other process uses. Raises OperatorError.
+
+        `versions` of each key are kept; with 1 the latest alone.
+        """
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for number in range(1, PROCESSES_MAX + 1):
@@ -82,7 +98,7 @@ class Replica:
                 except BlockingIOError:
                     os.close(lock_file)
                     continue
-                return cls(path, lock_file)
+                return cls(path, lock_file, columns, versions)
         except (OSError, sqlite3.Error) as error:
             raise OperatorError(
                 f"the table {name} cannot be kept in {folder}: {error}",
@@ -101,62 +117,159 @@ class Replica:
     # What it is a replica of.
 
     def belongs_to(self, stream: str, stream_id: str, type_name: str) -> bool:
-        """Whether the rows stem from this very stream: not from one of the same name that is gone."""
-        origin = self._writer.execute("SELECT stream, stream_id, type FROM origin").fetchone()
-        return bool(origin == (stream, stream_id, type_name))
+        """Whether the rows stem from this very stream, not from one of the same name that is gone.
+
+        And whether they are all that is to be kept: versions that were not kept are in the stream alone.
+        """
+        origin = self._writer.execute("SELECT stream, stream_id, type, versions FROM origin").fetchone()
+        return origin is not None and origin[:3] == (stream, stream_id, type_name) and origin[3] >= self._versions
 
     def begin_anew(self, stream: str, stream_id: str, type_name: str) -> None:
-        with self._writer:
-            for table in ("rows", "positions", "origin"):
-                self._writer.execute(f"DELETE FROM {table}")
-            self._writer.execute("INSERT INTO origin VALUES (?, ?, ?)", (stream, stream_id, type_name))
+        with self._writing:
+            with self._writer:
+                for table in ("rows", "history", "positions", "origin"):
+                    self._writer.execute(f"DELETE FROM {table}")
+                origin = (stream, stream_id, type_name, self._versions)
+                self._writer.execute("INSERT INTO origin VALUES (?, ?, ?, ?)", origin)
+            self._let_readers_go_on()
 
     def positions(self) -> dict[int, int]:
         return dict(self._writer.execute("SELECT partition, next_offset FROM positions"))
 
     # Writing.
 
+    def expect_many_rows(self, expected: bool) -> None:
+        """A catch-up begins, or has ended."""
+        with self._writing:
+            cache_kib = CACHE_KIB_CATCHING_UP if expected else CACHE_KIB_FOLLOWING
+            self._writer.execute(f"PRAGMA cache_size = -{cache_kib}")
+            if not expected:
+                self._writer.execute("PRAGMA shrink_memory")
+
     def apply(self, rows: Sequence[Row], positions: Mapping[int, int]) -> None:
         """Rows and the positions behind them, all or nothing."""
-        latest = {row.key: row for row in rows}.values()
-        with self._writing, self._writer:
-            self._writer.executemany(
-                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?)",
-                ((row.key, row.value.decode(), *row[2:]) for row in latest if row.value is not None),
-            )
-            self._writer.executemany(
-                "DELETE FROM rows WHERE key = ?", ((row.key,) for row in latest if row.value is None)
-            )
-            self._writer.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?)", positions.items())
+        with self._writing:
+            self._let_readers_go_on()
+            with self._writer:
+                self._apply_latest(rows)
+                if self._versions > 1:
+                    self._apply_history(rows)
+                self._writer.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?)", positions.items())
+            self._let_readers_go_on()
+            if _size_bytes(self.path.with_name(self.path.name + "-wal")) > WAL_BYTES_MAX:
+                self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _apply_latest(self, rows: Sequence[Row]) -> None:
+        latest = {row.key: row for row in rows}
+        removed = [(key,) for key, row in latest.items() if row.value is None]
+        if removed:
+            self._writer.executemany("DELETE FROM rows WHERE key = ?", removed)
+        kept = [row for row in latest.values() if row.value is not None]
+        kept.sort(key=_place_in_file)
+        self._writer.executemany("INSERT OR REPLACE INTO rows VALUES (?, CAST(? AS TEXT), ?, ?, ?, ?)", kept)
+
+    def _apply_history(self, rows: Sequence[Row]) -> None:
+        self._writer.executemany("INSERT OR REPLACE INTO history VALUES (?, CAST(? AS TEXT), ?, ?, ?, ?)", rows)
+        self._writer.executemany(
+            """DELETE FROM history WHERE key = ?1 AND (partition, offset) IN (
+                   SELECT partition, offset FROM history WHERE key = ?1
+                   ORDER BY time_ms DESC, partition DESC, offset DESC LIMIT -1 OFFSET ?2)""",
+            [(key, self._versions) for key in {row.key for row in rows}],
+        )
+
+    def _let_readers_go_on(self) -> None:
+        """End the readers' view of the file, before and after each change.
+
+        After it, because the next one is to see the change; before it, because a log that somebody reads in cannot be
+        begun anew by SQLite, and would grow for as long as somebody reads.
+        """
+        with self._reading:
+            if self._reader.in_transaction:
+                self._reader.execute("COMMIT")
 
     # Reading.
 
-    def get(self, key: StoredKey) -> bytes | None:
+    def _ask(self, query: str, values: Sequence[Stored | bytes] = ()) -> list[Any]:
+        """One view of the file serves many questions: to open one costs more than most answers."""
         with self._reading:
-            found = self._reader.execute("SELECT value FROM rows WHERE key = ?", (key,)).fetchone()
-        return None if found is None else found[0].encode()
+            if not self._reader.in_transaction:
+                self._reader.execute("BEGIN")
+            return self._reader.execute(query, values).fetchall()
+
+    def get(self, key: StoredKey) -> bytes | None:
+        found = self._ask("SELECT CAST(value AS BLOB) FROM rows WHERE key = ?", (key,))
+        return found[0][0] if found else None
 
     def count(self) -> int:
-        with self._reading:
-            count: int = self._reader.execute("SELECT count(*) FROM rows").fetchone()[0]
+        count: int = self._ask("SELECT count(*) FROM rows")[0][0]
         return count
 
-    def pages(self, page_rows: int = 1000) -> Iterator[list[tuple[StoredKey, bytes]]]:
-        """Every row, by key, a page at a time; rows may change between pages."""
-        after: StoredKey | None = None
-        while True:
-            with self._reading:
-                page = self._reader.execute(
-                    "SELECT key, value FROM rows WHERE ?1 IS NULL OR key > ?1 ORDER BY key LIMIT ?2", (after, page_rows)
-                ).fetchall()
-            if not page:
-                return
-            yield [(key, value.encode()) for key, value in page]
-            after = page[-1][0]
+    def pages(
+        self, condition: str = "1", values: Sequence[Stored] = (), page_rows: int = 1000
+    ) -> Iterator[list[tuple[StoredKey, bytes]]]:
+        """Every row that meets the condition, by key, a page at a time; rows may change between pages."""
+        query = f"SELECT key, CAST(value AS BLOB) FROM rows WHERE {condition}"
+        page = self._ask(f"{query} ORDER BY key LIMIT ?", (*values, page_rows))
+        while page:
+            yield page
+            page = self._ask(f"{query} AND key > ? ORDER BY key LIMIT ?", (*values, page[-1][0], page_rows))
+
+    def history(self, key: StoredKey) -> list[Row]:
+        """The versions of a key that are kept, from the oldest to the newest."""
+        query = "SELECT key, CAST(value AS BLOB), partition, offset, id, time_ms FROM history WHERE key = ?"
+        return [Row(*found) for found in self._ask(f"{query} ORDER BY time_ms, partition, offset", (key,))]
+
+    def query(self, sql: str, values: Sequence[Any]) -> list[sqlite3.Row]:
+        """Anything that reads, on a connection of its own: it may take long. Raises sqlite3.Error."""
+        connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            connection.row_factory = sqlite3.Row
+            return connection.execute(sql, values).fetchall()
+        finally:
+            connection.close()
+
+
+def _prepare(writer: sqlite3.Connection, columns: Columns) -> None:
+    """Tables as this layout has them, the indexes that are asked for and no others, and the view."""
+    for name in _names(writer, "view"):
+        writer.execute(f'DROP VIEW "{name}"')
+    if writer.execute("PRAGMA user_version").fetchone()[0] != LAYOUT:
+        for name in _names(writer, "table"):
+            writer.execute(f'DROP TABLE "{name}"')
+        for statement in _SCHEMA.split(";"):
+            writer.execute(statement)
+        writer.execute(f"PRAGMA user_version = {LAYOUT}")
+    wanted, there = columns.index_statements(), _names(writer, "index")
+    for name in there:
+        if wanted.get(name) != there[name]:
+            writer.execute(f'DROP INDEX "{name}"')
+    for name, statement in wanted.items():
+        if there.get(name) != statement:
+            writer.execute(statement)
+    writer.execute(columns.view())
+
+
+def _names(connection: sqlite3.Connection, kind: str) -> dict[str, str]:
+    """What of a kind is in the file, without what SQLite made itself; and the statement that made it."""
+    query = "SELECT name, sql FROM sqlite_master WHERE type = ? AND sql IS NOT NULL"
+    return dict(connection.execute(query, (kind,)).fetchall())
+
+
+def _place_in_file(row: Row) -> tuple[bool, StoredKey]:
+    """SQLite has texts before bytes."""
+    return isinstance(row.key, bytes), row.key
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False, timeout=10)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
     return connection

@@ -1,7 +1,8 @@
 """Tables: a service's own copy of what another one says about its things (event-carried state transfer).
 
-    customers = shipping.table(CustomerChanged)
+    customers = shipping.table(CustomerChanged, indexes=["country"], history=10)
     customer = customers[order.customer_id]
+    swiss = list(customers.where(country="CH"))
 
 The latest event of each key, kept in a local file and always brought up to date; a record without a value removes its
 key. Every process of a service keeps the whole stream.
@@ -10,23 +11,21 @@ key. Every process of a service keeps the whole stream.
 from __future__ import annotations
 
 import asyncio
-import logging
+import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator
 from pathlib import Path
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
-from tidings.errors import TidingsError, UnavailableError
+from tidings.errors import DeclarationError
 from tidings.events.declaration import EventType
-from tidings.events.envelope import Envelope
 from tidings.events.keys import encode_key
 from tidings.events.position import Position
-from tidings.events.record import type_name_of
-from tidings.events.serdes import DecodeError
+from tidings.service.tables.columns import Columns
+from tidings.service.tables.following import Following, InThread, OnUndecodable
+from tidings.service.tables.positions import Positions
 from tidings.service.tables.replica import Replica, Row, StoredKey, stored_key
-from tidings.service.transports.base import Batch, Reader, Received, Transport
-
-log = logging.getLogger("tidings.service")
+from tidings.service.transports.base import Transport
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -34,31 +33,44 @@ D = TypeVar("D")
 AT_TIMEOUT_S = 5.0
 CACHED_ROWS_MAX = 10_000
 
-OnUndecodable = Callable[[Received, DecodeError], Awaitable[None]]
 
-InThread = Callable[..., Awaitable[Any]]
-"""Calls a function with arguments, and waits for it without stopping the event loop: `asyncio.to_thread`."""
+class Version(NamedTuple, Generic[T]):
+    """What a key was once."""
+
+    event: T | None
+    """None where the key was removed."""
+    position: Position
+    id: str | None
+    time_ms: int
+    """When it was emitted, in milliseconds since the epoch."""
 
 
 class Table(Generic[T]):
     """Read like a dictionary, from any thread: `table[key]`, `get`, `in`, `len`, `items`, `values`, iteration (keys).
 
     Keys are given as the event declares them (a str, an int, a UUID …) and come back as text. Reading costs no network.
-    A service must be running, or have run, for there to be anything in it.
+    A service must be running, or have run, for there to be anything in it. Raises DeclarationError for an index on what
+    is no field.
     """
 
-    def __init__(self, declared: EventType[T], folder: Callable[[], Path]) -> None:
+    def __init__(
+        self, declared: EventType[T], folder: Callable[[], Path], indexes: Collection[str] = (), history: int = 1
+    ) -> None:
+        if history < 1:
+            raise DeclarationError(f"a table of {declared.name} keeps at least one version, not {history}")
         self.declared = declared
+        self.versions = history
+        self._columns = Columns(declared.name, declared.fields, indexes)
         self._folder = folder
         self._replica: Replica | None = None
         self._opening = threading.Lock()
-        self._positions: dict[int, int] = {}
-        self._passed = threading.Condition()
-        self._waiting: list[tuple[Position, asyncio.Future[None]]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._positions = Positions(declared.stream, f"the table of {declared.name}")
         self._cache: dict[StoredKey, T] = {}
         self._cache_lock = threading.Lock()
         self._changes = 0
+
+    def is_declared_as(self, other: Table[Any]) -> bool:
+        return (self._columns.indexes, self.versions) == (other._columns.indexes, other.versions)
 
     # Reading.
 
@@ -101,10 +113,41 @@ class Table(Generic[T]):
         return iter(self)
 
     def values(self) -> Iterator[T]:
-        return (self.declared.decode(value) for _, value in self._rows())
+        return self.where()
 
     def items(self) -> Iterator[tuple[str | bytes, T]]:
         return ((key, self.declared.decode(value)) for key, value in self._rows())
+
+    def where(self, **fields: Any) -> Iterator[T]:
+        """The events whose fields have these values, by key: `customers.where(country="CH", vip=True)`.
+
+        A list, tuple or set of values means any of them, None that there is none. Without an index on one of the fields
+        every row is looked at. Raises DeclarationError for what is no field, or a value with parts.
+        """
+        condition = self._columns.condition(fields)
+        return (self.declared.decode(value) for page in self._open().pages(*condition) for _, value in page)
+
+    def sql(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        """What SQLite answers; it can read only. The events are in a view with their type's name, a column a field.
+
+        `customers.sql("SELECT country, count(*) AS n FROM CustomerChanged GROUP BY country")[0]["n"]`. Each question
+        opens the file, so for single keys `table[key]` is faster by far. Raises sqlite3.Error.
+        """
+        return self._open().query(query, values)
+
+    def history(self, key: object) -> list[Version[T]]:
+        """The last versions of a key, the oldest first: as many as the table was declared to keep.
+
+        Raises DeclarationError if that is the latest only. What the stream itself no longer has (retention, compaction)
+        is not in a table that was made from it later.
+        """
+        if self.versions == 1:
+            raise DeclarationError(f"the table keeps no history: service.table({self.declared.name}, history=10) does")
+        return [self._version(row) for row in self._open().history(stored_key(encode_key(key)))]
+
+    def _version(self, row: Row) -> Version[T]:
+        event = None if row.value is None else self.declared.decode(row.value)
+        return Version(event, Position(self.declared.stream, row.partition, row.offset), row.id, row.time_ms)
 
     @property
     def path(self) -> Path:
@@ -119,7 +162,7 @@ class Table(Generic[T]):
         if cached is not None:
             return cached
         changes = self._changes
-        value = self._open().get(key)
+        value = (self._replica or self._open()).get(key)
         if value is None:
             return None
         event = self.declared.decode(value)
@@ -134,8 +177,9 @@ class Table(Generic[T]):
     def _open(self) -> Replica:
         with self._opening:
             if self._replica is None:
-                self._replica = Replica.open(self._folder(), f"{self.declared.stream}.{self.declared.name}")
-                self._positions = self._replica.positions()
+                name = f"{self.declared.stream}.{self.declared.name}"
+                self._replica = Replica.open(self._folder(), name, self._columns, self.versions)
+                self._positions.begin(self._replica.positions())
             return self._replica
 
     # Keeping up.
@@ -148,151 +192,44 @@ class Table(Generic[T]):
         in_thread: InThread = asyncio.to_thread,
     ) -> None:
         """Read the stream into the file for as long as it runs; `caught_up` is set at the end it had at first."""
-        self._loop = asyncio.get_running_loop()
-        replica = self._open()
-        ends, offsets = await self._begin(transport, replica)
-        reader = transport.reader(self.declared.stream, offsets)
-        try:
-            await self._read(reader, replica, ends, on_undecodable, caught_up, in_thread)
-        finally:
-            await reader.close()
+        self._positions.follower = asyncio.get_running_loop()
+        following = Following(self.declared, self._open(), self._positions, self._changed, on_undecodable, in_thread)
+        await following.run(transport, caught_up)
 
-    async def _begin(self, transport: Transport, replica: Replica) -> tuple[Mapping[int, int], dict[int, int]]:
-        """The ends to be caught up with, and the offsets to read from."""
-        stream = self.declared.stream
-        state = await transport.stream_state(stream)
-        known = replica.positions()
-        another = not replica.belongs_to(stream, state.id, self.declared.name)
-        if another or any(offset > state.ends.get(partition, 0) for partition, offset in known.items()):
-            if known:
-                log.warning("stream %s is not the one that table %s was made of: read anew", stream, replica.path.name)
-            replica.begin_anew(stream, state.id, self.declared.name)
-            known = {}
-            self._forget()
-        offsets = {partition: max(begin, known.get(partition, 0)) for partition, begin in state.begins.items()}
-        self._positions = dict(offsets)
-        return state.ends, offsets
-
-    async def _read(
-        self,
-        reader: Reader,
-        replica: Replica,
-        ends: Mapping[int, int],
-        on_undecodable: OnUndecodable,
-        caught_up: asyncio.Event,
-        in_thread: InThread,
-    ) -> None:
-        while True:
-            if not caught_up.is_set() and all(self._positions.get(p, 0) >= end for p, end in ends.items()):
-                caught_up.set()
-            batch = await reader.poll()
-            rows, undecodable = self._rows_of(batch)
-            for record, error in undecodable:
-                await on_undecodable(record, error)
-            positions = {record.partition: record.offset + 1 for record in batch.records}
-            positions |= {partition: offset for (_, partition), offset in batch.ends.items()}
-            await in_thread(replica.apply, rows, positions)
-            self._moved(rows, positions)
-
-    def _rows_of(self, batch: Batch) -> tuple[list[Row], list[tuple[Received, DecodeError]]]:
-        rows, undecodable = [], []
-        for record in batch.records:
-            try:
-                row = self._row_of(record)
-            except DecodeError as error:
-                undecodable.append((record, error))
+    def _changed(self, rows: Collection[Row]) -> None:
+        with self._cache_lock:
+            self._changes += 1
+            if len(rows) < len(self._cache) and rows:
+                for row in rows:
+                    self._cache.pop(row.key, None)
             else:
-                if row is not None:
-                    rows.append(row)
-        return rows, undecodable
-
-    def _row_of(self, record: Received) -> Row | None:
-        """The change a record means; None if it is of another type. Raises DecodeError."""
-        if record.key is None:
-            raise DecodeError("a table's record has no key")
-        key = stored_key(record.key)
-        if record.value is None:
-            return Row(key, None, record.partition, record.offset, None, record.timestamp_ms)
-        envelope = Envelope(record.headers)
-        if (envelope.type or type_name_of(record.stream, None)) != self.declared.name:
-            return None
-        self.declared.decode(record.value)
-        return Row(key, record.value, record.partition, record.offset, envelope.id, record.timestamp_ms)
-
-    def _moved(self, rows: list[Row], positions: Mapping[int, int]) -> None:
-        with self._cache_lock:
-            self._changes += 1
-            for row in rows:
-                self._cache.pop(row.key, None)
-        with self._passed:
-            self._positions.update(positions)
-            self._passed.notify_all()
-        self._waiting = [waiting for waiting in self._waiting if not self._release(*waiting)]
-
-    def _release(self, position: Position, waiting: asyncio.Future[None]) -> bool:
-        if not self.has_passed(position):
-            return False
-        if not waiting.done():
-            waiting.set_result(None)
-        return True
-
-    def _forget(self) -> None:
-        with self._cache_lock:
-            self._changes += 1
-            self._cache.clear()
-
-    # Waiting for a position.
+                self._cache.clear()
 
     @property
-    def positions(self) -> Mapping[int, int]:
+    def positions(self) -> dict[int, int]:
         """The offset that comes next in each partition that was read."""
-        return self._positions
+        return self._positions.as_dict()
 
     def has_passed(self, position: Position) -> bool:
         """Whether the event at `position` is in the table, or a later one of its key."""
-        if position.stream != self.declared.stream:
-            raise TidingsError(f"{position} is not in {self.declared.stream}, which the table is of")
-        return self._positions.get(position.partition, 0) > position.offset
+        return self._positions.have_passed(position)
 
     def wait_for(self, position: Position, timeout_s: float) -> None:
         """Block the thread until the table has passed `position`. Raises UnavailableError."""
-        if self.has_passed(position):
-            return
-        if _in_event_loop():
-            raise RuntimeError("waiting here would stop the event loop: write (await table.at(position))[key]")
-        with self._passed:
-            if not self._passed.wait_for(lambda: self.has_passed(position), timeout_s):
-                raise self._late(position, timeout_s)
+        self._positions.wait_for(position, timeout_s)
 
     async def passed(self, position: Position, timeout_s: float) -> None:
         """The same in async code."""
-        if self.has_passed(position):
-            return
-        loop = asyncio.get_running_loop()
-        if self._loop is not None and loop is not self._loop:
-            await asyncio.to_thread(self.wait_for, position, timeout_s)
-            return
-        waiting: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((position, waiting))
-        try:
-            async with asyncio.timeout(timeout_s):
-                await waiting
-        except TimeoutError:
-            raise self._late(position, timeout_s) from None
-        finally:
-            self._waiting = [other for other in self._waiting if other[1] is not waiting]
-
-    def _late(self, position: Position, timeout_s: float) -> UnavailableError:
-        return UnavailableError(f"the table of {self.declared.name} did not reach {position} within {timeout_s:g} s")
+        await self._positions.until_passed(position, timeout_s)
 
     def close(self) -> None:
         """Let go of the file; it is opened again when somebody reads."""
         with self._opening:
-            self._loop = None
+            self._positions.follower = None
             if self._replica is not None:
                 self._replica.close()
                 self._replica = None
-        self._forget()
+        self._changed(())
 
     def __repr__(self) -> str:
         return f"<table of {self.declared.name}>"
@@ -322,11 +259,3 @@ class TableAt(Generic[T]):
     async def _passed(self) -> Table[T]:
         await self._table.passed(self._position, self._timeout_s)
         return self._table
-
-
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
