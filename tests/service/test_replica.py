@@ -123,3 +123,9 @@ def test_rows_are_what_a_dictionary_would_hold(
     assert replica.count() == len(expected)
     assert all(replica.get(key) == expected.get(key) for key in "abcdef")
     replica.close()
+
+
+def test_row_that_json_would_change_is_kept_byte_for_byte(replica: Replica) -> None:
+    odd = [("nul\0inside", b"{}"), ("rot", b'{"name": "\xff"}'), ("plain", '{"name": "é\\u0000\\ud800"}'.encode())]
+    replica.apply([row(key, value, at) for at, (key, value) in enumerate(odd)], {0: 3})
+    assert {key: replica.get(key) for key, _ in odd} == dict(odd)

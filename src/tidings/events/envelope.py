@@ -20,7 +20,7 @@ Specification: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -121,13 +121,18 @@ class Envelope:
         return self._text("ce_clientaddress")
 
     def _text(self, name: str) -> str | None:
-        value = self._values.get(name)
-        if value is None:
-            return None
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            return None
+        return text_of(self._values, name)
+
+
+def text_of(headers: Mapping[str, bytes | None], name: str) -> str | None:
+    """What a header says; None where it is missing or no text."""
+    value = headers.get(name)
+    if value is None:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 _CONTENT_TYPE = CONTENT_TYPE.encode()

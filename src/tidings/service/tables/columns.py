@@ -35,7 +35,7 @@ class Columns:
         if field not in self._fields:
             raise DeclarationError(f"{self._type} has no field {field!r}; it has: {', '.join(self._fields)}")
         path = self._fields[field].replace('"', '\\"').replace("'", "''")
-        return f"value ->> '$.\"{path}\"'"
+        return f"json_extract(value, '$.\"{path}\"')"
 
     def condition(self, wanted: Mapping[str, Any]) -> tuple[str, list[Stored]]:
         """The SQL for "every field has its value", and the values in it.

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from tidings.events.declaration import EventType
-from tidings.events.envelope import Envelope
+from tidings.events.envelope import ID, TYPE, text_of
 from tidings.events.record import type_name_of
 from tidings.events.serdes import DecodeError
 from tidings.service.tables.positions import Positions
@@ -17,9 +17,9 @@ from tidings.service.transports.base import Batch, Reader, Received, Transport
 
 log = logging.getLogger("tidings.service")
 
-CATCH_UP_ROWS_MAX = 50_000
-CATCH_UP_BYTES_MAX = 16 * 1_048_576
-"""What is written in one go before the end is reached: a transaction for every poll would take four times as long."""
+CATCH_UP_ROWS_MAX = 100_000
+CATCH_UP_BYTES_MAX = 32 * 1_048_576
+"""What is written in one go before the end is reached: with a transaction for every poll it took four times as long."""
 
 OnUndecodable = Callable[[Received, DecodeError], Awaitable[None]]
 
@@ -127,8 +127,8 @@ def row_of(declared: EventType[Any], record: Received) -> Row | None:
     key = stored_key(record.key)
     if record.value is None:
         return Row(key, None, record.partition, record.offset, None, record.timestamp_ms)
-    envelope = Envelope(record.headers)
-    if (envelope.type or type_name_of(record.stream, None)) != declared.name:
+    headers = dict(record.headers or ())
+    if (text_of(headers, TYPE) or type_name_of(record.stream, None)) != declared.name:
         return None
     declared.decode(record.value)
-    return Row(key, record.value, record.partition, record.offset, envelope.id, record.timestamp_ms)
+    return Row(key, record.value, record.partition, record.offset, text_of(headers, ID), record.timestamp_ms)
