@@ -25,9 +25,9 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(READY)                     ## figures beside Apache Kafka's, same machine, same run
+bench: $(READY)                     ## speed, latency and memory beside Apache Kafka's: half an hour
 	scripts/install-test-peers
-	$(BIN)/python -m benchmarks.footprint
+	$(BIN)/python -m benchmarks.broker
 
 conformance: $(READY)               ## other people's test suites, by name from their registries: some 40 minutes
 	-$(BIN)/python -m tests.interop.librdkafka

@@ -6,7 +6,7 @@ import base64
 import shutil
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -75,12 +75,23 @@ def run_java(main_class: str, *arguments: str, stdin: str = "", timeout_s: float
 
 
 class ApacheKafka:
-    """Same face as `tidings.testing.broker.BrokerProcess`, so that one test runs against both."""
+    """Same face as `tidings.testing.broker.BrokerProcess`, so that one test runs against both.
 
-    def __init__(self, data: Path, *, jvm: Sequence[str] = SMALL_JVM, timeout_s: float = 60) -> None:
+    `settings` are added to its server.properties.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        jvm: Sequence[str] = SMALL_JVM,
+        settings: Mapping[str, str] | None = None,
+        timeout_s: float = 60,
+    ) -> None:
         self.data = data
         self.port = free_port()
         self.jvm = jvm
+        self.settings = dict(settings or {})
         self.timeout_s = timeout_s
         self.child: ChildProcess | None = None
         self._settings = data / "server.properties"
@@ -106,7 +117,8 @@ class ApacheKafka:
         """Prepare the data folder, as `kafka-storage.sh format` does. Once, before the first start."""
         self.data.mkdir(parents=True, exist_ok=True)
         settings = _SETTINGS.format(port=self.port, controller_port=free_port(), data=self.data / "logs")
-        self._settings.write_text(settings)
+        added = "".join(f"{name}={value}\n" for name, value in self.settings.items())
+        self._settings.write_text(settings + added)
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         run_java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "--config", str(self._settings))
 

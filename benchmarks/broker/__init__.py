@@ -1,0 +1,1 @@
+"""Tidings beside Apache Kafka on one machine, in one run: `python -m benchmarks.broker --help`."""
