@@ -50,8 +50,9 @@ class Following:
         self._in_thread = in_thread
         self._rows: list[Row] = []
         self._rows_bytes = 0
+        """What was read and not yet written."""
         self._read_to: dict[int, int] = {}
-        """Rows that were read and not yet written, and how far the stream was read."""
+        """How far the stream was read."""
 
     async def run(self, transport: Transport, caught_up: asyncio.Event) -> None:
         """Does not end of itself; `caught_up` is set at the end that the stream had at first."""
@@ -80,18 +81,26 @@ class Following:
             self._on_changed(())
         offsets = {partition: max(begin, known.get(partition, 0)) for partition, begin in state.begins.items()}
         self._positions.begin(offsets)
+        self._read_to = dict(offsets)
         return state.ends, offsets
 
     async def _catch_up(self, reader: Reader, ends: Mapping[int, int]) -> None:
+        """Write much at a time, and read on meanwhile."""
         if self._positions.have_reached(ends):
             return
         await self._in_thread(self._replica.expect_many_rows, True)
+        writing = asyncio.ensure_future(self._write())
         try:
-            while not self._positions.have_reached(ends):
+            while any(self._read_to.get(partition, 0) < end for partition, end in ends.items()):
                 await self._take(await reader.poll())
-                if self._is_much() or all(self._read_to.get(p, self._positions[p]) >= end for p, end in ends.items()):
-                    await self._write()
+                if self._is_much():
+                    await writing
+                    writing = asyncio.ensure_future(self._write())
+            await writing
+            await self._write()
         finally:
+            writing.cancel()
+            await asyncio.wait([writing])
             await self._in_thread(self._replica.expect_many_rows, False)
 
     def _is_much(self) -> bool:
@@ -112,8 +121,8 @@ class Following:
 
     async def _write(self) -> None:
         """What was taken goes into the file, and then is there for all to see."""
-        rows, positions = self._rows, self._read_to
-        self._rows, self._rows_bytes, self._read_to = [], 0, {}
+        rows, positions = self._rows, dict(self._read_to)
+        self._rows, self._rows_bytes = [], 0
         await self._in_thread(self._replica.apply, rows, positions)
         if rows:
             self._on_changed(rows)
