@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import sys
 import uuid
 
+import msgspec
 import pytest
 from tests.cli.conftest import Tidings
 
+from tidings import Service, event
 from tidings.cli.app import COMMANDS
 from tidings.testing.ports import free_port
 
@@ -44,6 +47,7 @@ def test_the_version_is_told(offline: Tidings) -> None:
         ("emit", "orders", "{}", "--type", "X"),
         ("groups",),
         ("trace", "x"),
+        ("topology",),
         ("run", "shop.pricing", "--once"),
     ],
 )
@@ -158,3 +162,26 @@ def test_control_characters_do_not_reach_the_terminal(tidings: Tidings, stream: 
     shown = tidings("tail", stream, "--no-follow").out
     assert "\x1b[2J" not in shown
     assert "Evil\\x1b[2J" in shown
+
+
+def test_topology_compares_what_services_declare_with_what_the_log_shows(tidings: Tidings) -> None:
+    declared = tidings("topology", "shop.shipping", "shop.pricing", "--declared", "--json").json
+    assert declared["services"] == ["pricing", "shipping"]
+    assert not any(link["seen"] for link in declared["links"])
+
+    @event("cli-refunds")
+    class Refunded(msgspec.Struct, frozen=True):
+        order_id: str
+
+    async def misbehave() -> None:
+        async with Service("shipping") as shipping:
+            await shipping.emit(Refunded("o-1"))
+
+    asyncio.run(misbehave())
+    checked = tidings("topology", "shop.shipping", "--check", "--since", "1h", "--json")
+    assert checked.code == 1
+    refund = {"service": "shipping", "kind": "emits", "stream": "cli-refunds", "type": "Refunded"}
+    assert checked.json["drift"]["undeclared"] == [refund]
+    assert "flowchart LR" in tidings("topology", "--mermaid").out
+    refused = tidings("topology", "--declared")
+    assert (refused.code, "Name their modules" in refused.err) == (2, True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from collections import Counter
 from datetime import datetime
 
 import pytest
@@ -14,8 +16,12 @@ from tidings.cli.record_view import as_json as record_as_json
 from tidings.cli.record_view import lines, payload
 from tidings.cli.screen import THEME, printable, size
 from tidings.cli.tally import Tally
+from tidings.cli.topology_view import as_json as topology_as_json
+from tidings.cli.topology_view import lines as topology_lines
+from tidings.cli.topology_view import mermaid
 from tidings.cli.trace_view import as_json, tree
 from tidings.events.position import Position
+from tidings.service.topology import Link, Topology
 from tidings.service.trace import Sighting, workflows
 
 START_MS = datetime(2026, 1, 31, 9, 30).timestamp() * 1000
@@ -165,3 +171,45 @@ def test_the_next_steps_fit_80_columns() -> None:
     shown = drawn(next_steps("tidings", "kafka://127.0.0.1:23456", "ab12-00010", 1_234_567))
     assert max(map(len, shown)) <= 80
     assert shown[1].startswith("  export TIDINGS_URL=kafka://127.0.0.1:23456")
+
+
+# Topologies.
+
+ORDERS = Link("orders", "emits", "orders", "OrderReceived")
+SHIPPING = Link("shipping", "reads", "orders", "OrderReceived")
+KEPT = Link("shipping", "keeps", "customers", "CustomerChanged")
+REFUND = Link("shipping", "emits", "refunds", 'Refund"ed')
+
+
+def topology() -> Topology:
+    return Topology(declared={SHIPPING, KEPT}, seen=Counter({ORDERS: 1200, REFUND: 3}))
+
+
+def test_topology_marks_what_is_not_as_declared() -> None:
+    assert [line.split() for line in topology_lines(topology()).plain.splitlines()] == [
+        ["orders"],
+        ["emits", "OrderReceived", "→", "orders", "1,200", "seen"],
+        ["shipping"],
+        ["reads", "OrderReceived", "←", "orders", "not", "seen"],
+        ["keeps", "CustomerChanged", "⇐", "customers"],
+        ["emits", 'Refund"ed', "→", "refunds", "3", "seen", "not", "declared"],
+    ]
+
+
+def test_topology_is_a_flowchart_whatever_the_names_are() -> None:
+    chart = mermaid(topology())
+    assert chart.startswith("flowchart LR\n")
+    assert 'service_shipping -->|"Refund#34;ed"| stream_refunds' in chart
+    assert 'stream_customers -.->|"CustomerChanged"| service_shipping' in chart
+    odd = mermaid(Topology(declared={Link("a.b", "emits", "a_b", "X"), Link("a_b", "reads", "a-b", "X")}))
+    nodes = re.findall(r"^  (\w+)[(\[]", odd, re.MULTILINE)
+    assert len(nodes) == len(set(nodes)) == 4
+
+
+def test_topology_for_machines_has_the_drift() -> None:
+    document = topology_as_json(topology())
+    assert document["services"] == ["orders", "shipping"]
+    assert [link["type"] for link in document["drift"]["undeclared"]] == ['Refund"ed']
+    assert document["drift"]["unseen"] == [
+        {"service": "shipping", "kind": "reads", "stream": "orders", "type": "OrderReceived"}
+    ]

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-COMMANDS = ("demo", "up", "run", "streams", "tail", "emit", "groups", "trace")
+COMMANDS = ("demo", "up", "run", "streams", "tail", "emit", "groups", "trace", "topology")
 
 
 class LazyGroup(TyperGroup):

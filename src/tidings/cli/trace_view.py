@@ -10,6 +10,7 @@ from rich.text import Text
 
 from tidings.cli.moments import iso_time, span
 from tidings.cli.screen import printable, table
+from tidings.events.envelope import service_of
 from tidings.events.position import Position
 from tidings.service.trace import Sighting, Step, Workflow
 
@@ -58,7 +59,7 @@ def heading(workflow: Workflow) -> Text:
 
 def service(event: Sighting) -> str:
     """Who emitted it: CloudEvents wants a URI reference, people a name."""
-    return (event.source or "").removeprefix("/")
+    return service_of(event.source or "")
 
 
 def _notes(step: Step, waiting: Waiting) -> Iterator[tuple[str, str]]:

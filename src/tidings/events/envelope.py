@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from tidings.events.context import EventContext
 from tidings.events.ids import traceparent_of
@@ -37,6 +37,11 @@ ID = "ce_id"
 def source_of(service: str) -> str:
     """A service's name as the URI reference that `ce_source` is."""
     return "/" + quote(service, safe="-._~")
+
+
+def service_of(source: str) -> str:
+    """The name of the service that has this `ce_source`; another producer's source as it is."""
+    return unquote(source.removeprefix("/"))
 
 
 def headers_for(event_id: str, source: str, type_name: str, time_ms: int, context: EventContext) -> Headers:

@@ -35,6 +35,10 @@ def dead_letters_of(service: str) -> str:
     return f"{service}.dead-letters"
 
 
+def is_dead_letters(stream: str) -> bool:
+    return stream.endswith(".dead-letters")
+
+
 def dead_letter_spec(service: str) -> StreamSpec:
     """One partition: dead letters are few, and their order is worth keeping."""
     configs = {"retention.ms": "-1", "max.message.bytes": str(RECORD_BYTES_MAX)}
