@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import platform
 from pathlib import Path
+from tempfile import TemporaryFile
+
+_BLOCK_BYTES = 1 << 16
 
 
 def describe() -> str:
@@ -30,6 +33,17 @@ def cpu_seconds(pid: int) -> float:
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     utime, stime = int(after_name[11]), int(after_name[12])
     return (utime + stime) / os.sysconf("SC_CLK_TCK")
+
+
+def have_at_hand(size_bytes: int, folder: Path) -> None:
+    """Fill that much of the page cache with a file in `folder`, and give it back: who writes next has memory at once.
+
+    Memory that nobody has used for a while belongs to the host of a virtual machine. To get it back can take two
+    seconds a GB, and looks like work of whoever happens to need it. The file is gone before it gets to the disk.
+    """
+    with TemporaryFile(dir=folder, buffering=0) as file:
+        for _ in range(0, size_bytes, _BLOCK_BYTES):
+            file.write(bytes(_BLOCK_BYTES))
 
 
 def _processor() -> str:

@@ -12,7 +12,11 @@ from typing import Literal, Protocol
 
 from tests.peers.apache_kafka import KAFKAS_OWN_JVM, ApacheKafka
 
+from benchmarks.machine import have_at_hand
 from tidings.testing.broker import BrokerProcess
+
+STARTING_BYTES = 1_500_000_000
+"""Memory to have at hand at a start: Kafka's heap, and more."""
 
 TIDINGS = "Tidings"
 KAFKA = "Apache Kafka"
@@ -60,13 +64,14 @@ BROKERS: dict[str, Callable[[Path, Durability], Server]] = {TIDINGS: _tidings, K
 
 @contextmanager
 def prepared(broker: str, durability: Durability, room: Path) -> Iterator[Server]:
-    """A broker that is not started, its data in an empty folder in `room`, on a disk that has nothing left to write.
+    """A broker that is not started, its data in an empty folder in `room`; the disk has nothing left to write.
 
     When left it is killed, and its folder is gone.
     """
     with TemporaryDirectory(prefix="broker-", dir=room, ignore_cleanup_errors=True) as folder:
         server = BROKERS[broker](Path(folder), durability)
         os.sync()
+        have_at_hand(STARTING_BYTES, room)
         try:
             yield server
         finally:

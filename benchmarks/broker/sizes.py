@@ -9,7 +9,7 @@ class Sizes(msgspec.Struct, frozen=True):
     """Bytes are those of the records' values, before they are compressed; MB and GB are powers of ten."""
 
     warm_up_s: float = 10.0
-    throughput_mb: float = 600.0
+    throughput_mb: float = 400.0
     throughput_small_mb: float = 200.0
     """For records of 100 bytes: a client needs ten times as long for a MB of them."""
     throughput_fsync_share: float = 0.5

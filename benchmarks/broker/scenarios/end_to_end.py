@@ -6,8 +6,12 @@ from benchmarks.broker import frames, load
 from benchmarks.broker.load import Load
 from benchmarks.broker.quantities import P99, Quantity
 from benchmarks.broker.running import Running
+from benchmarks.machine import have_at_hand
 
 RECORD_BYTES = 1024
+SPARE_BYTES = 300_000_000
+"""Memory to have at hand for the page cache."""
+
 RATES = (1_000, 10_000)
 REQUEST_RECORDS_MAX = 100
 """What waits goes together, up to so many."""
@@ -15,6 +19,7 @@ REQUEST_RECORDS_MAX = 100
 
 def measure(running: Running) -> None:
     for rate in RATES:
+        have_at_hand(SPARE_BYTES, running.room)
         running.tell(f"end to end, {rate:,} records/s")
         seen = run(running, f"end-to-end-{rate}", rate=rate, seconds=running.sizes.end_to_end_s)
         title = f"End-to-end latency, {running.label}"

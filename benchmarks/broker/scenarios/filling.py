@@ -1,4 +1,4 @@
-"""A log of some size, in batches as small as Java's producer makes them untold."""
+"""A log of some size, in batches of 64 KiB: more than a client makes with little to send, less than with much."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from benchmarks.broker import frames, load
 from benchmarks.broker.running import Running
 
 RECORD_BYTES = 1024
-BATCH_RECORDS = 16
+BATCH_RECORDS = 64
 BATCHES = 16
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from benchmarks.broker import frames, load
 from benchmarks.broker.quantities import P99, THROUGHPUT, THROUGHPUT_FSYNC, Quantity
 from benchmarks.broker.running import Running
+from benchmarks.machine import have_at_hand
 
 RECORD_BYTES = 1024
+SPARE_BYTES = 300_000_000
+"""Memory to have at hand for the page cache."""
+
 CONNECTIONS = (1, 50)
 
 
@@ -14,6 +18,7 @@ def measure(running: Running) -> None:
     topic = running.topic("requests")
     path = frames.write(running.room / "requests", [frames.produce(topic, 0, frames.batch(RECORD_BYTES, 1))])
     for connections in CONNECTIONS:
+        have_at_hand(SPARE_BYTES, running.room)
         running.tell(f"one record per request, {connections} connections")
         seen = load.produce(running.port, path, connections=connections, seconds=running.sizes.requests_s)
         title = f"One record per request, {running.label}"

@@ -14,7 +14,7 @@ from typing import Literal
 from benchmarks.broker import frames, load, rdkafka_performance
 from benchmarks.broker.quantities import THROUGHPUT, THROUGHPUT_FSYNC, Quantity
 from benchmarks.broker.running import Running
-from benchmarks.machine import cpu_seconds
+from benchmarks.machine import cpu_seconds, have_at_hand
 
 RECORD_BYTES = (100, 1024, 10_240)
 BATCH_BYTES = 64 << 10
@@ -24,6 +24,9 @@ BATCHES = 16
 """Different ones, sent in turn."""
 
 IN_FLIGHT = 5
+
+SPARE = 1.5
+"""Memory to have at hand for the page cache and the client, as a multiple of the records' bytes."""
 
 Client = Literal["librdkafka", "prepared batches"]
 
@@ -83,10 +86,11 @@ def _measure(running: Running, case: Case) -> None:
 
 
 def _add(running: Running, way: str, case: Case, count: int, transfer: Callable[[], float]) -> None:
+    volume_mb = count * case.size_bytes / 1e6
+    have_at_hand(int(volume_mb * SPARE * 1e6), running.room)
     used_s = cpu_seconds(running.server.pid)
     seconds = transfer()
     used_s = cpu_seconds(running.server.pid) - used_s
-    volume_mb = count * case.size_bytes / 1e6
     target = THROUGHPUT_FSYNC if running.durability == "fsync" else THROUGHPUT
     speed = Quantity(f"Throughput, {case.client}, {running.label}", f"{way} {case}", "MB/s", True, target)
     work = Quantity(f"Processor time of the broker, {case.client}, {running.label}", f"{way} {case}", "s/GB")
