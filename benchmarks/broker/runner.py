@@ -79,7 +79,8 @@ def _run(session: Session, broker: str, results: Results, sizes: Sizes, tell: Te
                     doing = scenario.name
                     scenario.measure(running)
         except (TidingsError, OSError, SubprocessError) as error:
-            failure = f"{broker}, {session.durability}, {doing}: {error}"
+            said = str(error).splitlines() or [repr(error)]
+            failure = f"{broker}, {session.durability}, {doing}: {' … '.join(dict.fromkeys((said[0], said[-1])))}"
             tell(failure)
             results.failures.append(failure)
 

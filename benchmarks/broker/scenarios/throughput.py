@@ -1,7 +1,8 @@
 """How much a second goes in and out, one producer, then one consumer, one partition; and what the broker works for it.
 
 Two clients: librdkafka, as most programs outside Java use it, and prepared batches (load.c), which take nearly nothing
-of the machine, and show what the broker can do where librdkafka is the limit.
+of the machine, and show what the broker can do where librdkafka is the limit. Both read what was written in prepared
+batches: those that librdkafka makes are the larger the slower a broker is, and larger ones are read faster.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from benchmarks.broker import frames, load, rdkafka_performance
 from benchmarks.broker.quantities import THROUGHPUT, THROUGHPUT_FSYNC, Quantity
@@ -28,14 +28,15 @@ IN_FLIGHT = 5
 SPARE = 1.5
 """Memory to have at hand for the page cache and the client, as a multiple of the records' bytes."""
 
-Client = Literal["librdkafka", "prepared batches"]
+PREPARED = "prepared batches"
+LIBRDKAFKA = "librdkafka"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One kind of record, written and read by one client."""
+    """Records of one kind, so many, on a broker; each method does one thing and returns the seconds that it took."""
 
-    client: Client
+    running: Running
     size_bytes: int
     lz4: bool
 
@@ -44,89 +45,83 @@ class Case:
         return f"{size}, {'lz4' if self.lz4 else 'none'}"
 
     @property
-    def topic(self) -> str:
-        return f"{self.client.split()[0]}-{self.size_bytes}-{'lz4' if self.lz4 else 'none'}"
+    def name(self) -> str:
+        return f"{self.size_bytes}-{'lz4' if self.lz4 else 'none'}"
 
     @property
     def batch_records(self) -> int:
         """In a prepared batch."""
         return max(1, BATCH_BYTES // self.size_bytes)
 
-    def count(self, running: Running) -> int:
-        """Records to write; whole prepared batches of them."""
-        sizes = running.sizes
+    @property
+    def batches(self) -> int:
+        sizes = self.running.sizes
         volume_mb = sizes.throughput_small_mb if self.size_bytes == 100 else sizes.throughput_mb
-        if running.durability == "fsync":
+        if self.running.durability == "fsync":
             volume_mb *= sizes.throughput_fsync_share
-        batches = max(1, round(volume_mb * 1e6 / self.size_bytes / self.batch_records))
-        return batches * self.batch_records
+        return max(1, round(volume_mb * 1e6 / self.size_bytes / self.batch_records))
+
+    @property
+    def count(self) -> int:
+        """Records that are written; whole prepared batches."""
+        return self.batches * self.batch_records
+
+    @property
+    def volume_mb(self) -> float:
+        return self.count * self.size_bytes / 1e6
+
+    def produce_prepared(self) -> float:
+        topic, each = self.running.topic(f"prepared-{self.name}"), self.batch_records
+        batches = (frames.batch(self.size_bytes, each, lz4=self.lz4, first=at * each) for at in range(BATCHES))
+        path = frames.write(
+            self.running.room / f"{topic}.produce", (frames.produce(topic, 0, batch) for batch in batches)
+        )
+        return load.produce(self.running.port, path, in_flight=IN_FLIGHT, requests=self.batches).seconds
+
+    def consume_prepared(self) -> float:
+        topic = self.running.topic(f"prepared-{self.name}")
+        path = frames.write(self.running.room / f"{topic}.fetch", [frames.fetch(topic, 0)])
+        offset_at = frames.fetch_offset_at(topic)
+        return load.consume(self.running.port, path, offset_at=offset_at, until=self.count).seconds
+
+    def consume_by_librdkafka(self) -> float:
+        topic = self.running.topic(f"prepared-{self.name}")
+        return rdkafka_performance.consume(self.running.port, topic, count=self.count).seconds
+
+    def produce_by_librdkafka(self) -> float:
+        payload = frames.payloads(self.size_bytes)[0]
+        return rdkafka_performance.produce(
+            self.running.port,
+            self.running.topic(f"librdkafka-{self.name}"),
+            size_bytes=self.size_bytes,
+            count=self.count,
+            lz4=self.lz4,
+            payload=payload,
+        ).seconds
 
 
 def measure(running: Running) -> None:
     """Reading is from the page cache, and has nothing to do with acknowledgements: with fsync it is left out."""
-    clients: tuple[Client, ...] = ("librdkafka", "prepared batches")
-    for client in clients:
-        for size_bytes in RECORD_BYTES:
-            for lz4 in (False, True):
-                _measure(running, Case(client, size_bytes, lz4))
+    for size_bytes in RECORD_BYTES:
+        for lz4 in (False, True):
+            case = Case(running, size_bytes, lz4)
+            _measure(case, "produce", PREPARED, case.produce_prepared)
+            if running.durability != "fsync":
+                _measure(case, "consume", PREPARED, case.consume_prepared)
+                _measure(case, "consume", LIBRDKAFKA, case.consume_by_librdkafka)
+            _measure(case, "produce", LIBRDKAFKA, case.produce_by_librdkafka)
 
 
-def _measure(running: Running, case: Case) -> None:
-    running.topic(case.topic)
-    count = case.count(running)
-    write, read = (
-        _by_librdkafka(running, case, count) if case.client == "librdkafka" else _prepared(running, case, count)
-    )
-    running.tell(f"produce {case}, {case.client}")
-    _add(running, "produce", case, count, write)
-    if running.durability != "fsync":
-        running.tell(f"consume {case}, {case.client}")
-        _add(running, "consume", case, count, read)
-    os.sync()  # what one case left to write is no burden to the next
-
-
-def _add(running: Running, way: str, case: Case, count: int, transfer: Callable[[], float]) -> None:
-    volume_mb = count * case.size_bytes / 1e6
-    have_at_hand(int(volume_mb * SPARE * 1e6), running.room)
+def _measure(case: Case, way: str, client: str, transfer: Callable[[], float]) -> None:
+    running = case.running
+    running.tell(f"{way} {case}, {client}")
+    os.sync()  # what the case before left to write is no burden to this one
+    have_at_hand(int(case.volume_mb * SPARE * 1e6), running.room)
     used_s = cpu_seconds(running.server.pid)
     seconds = transfer()
     used_s = cpu_seconds(running.server.pid) - used_s
     target = THROUGHPUT_FSYNC if running.durability == "fsync" else THROUGHPUT
-    speed = Quantity(f"Throughput, {case.client}, {running.label}", f"{way} {case}", "MB/s", True, target)
-    work = Quantity(f"Processor time of the broker, {case.client}, {running.label}", f"{way} {case}", "s/GB")
-    running.add(speed, volume_mb / seconds)
-    running.add(work, used_s / volume_mb * 1000)
-
-
-def _by_librdkafka(running: Running, case: Case, count: int) -> tuple[Callable[[], float], Callable[[], float]]:
-    payload = frames.payloads(case.size_bytes)[0]
-
-    def write() -> float:
-        return rdkafka_performance.produce(
-            running.port, case.topic, size_bytes=case.size_bytes, count=count, lz4=case.lz4, payload=payload
-        ).seconds
-
-    def read() -> float:
-        return rdkafka_performance.consume(running.port, case.topic, count=count).seconds
-
-    return write, read
-
-
-def _prepared(running: Running, case: Case, count: int) -> tuple[Callable[[], float], Callable[[], float]]:
-    batches = [
-        frames.batch(case.size_bytes, case.batch_records, lz4=case.lz4, first=at * case.batch_records)
-        for at in range(BATCHES)
-    ]
-    path = running.room / case.topic
-    produce = frames.write(path.with_suffix(".produce"), (frames.produce(case.topic, 0, each) for each in batches))
-    fetch = frames.write(path.with_suffix(".fetch"), [frames.fetch(case.topic, 0)])
-
-    def write() -> float:
-        requests = count // case.batch_records
-        return load.produce(running.port, produce, in_flight=IN_FLIGHT, requests=requests).seconds
-
-    def read() -> float:
-        offset_at = frames.fetch_offset_at(case.topic)
-        return load.consume(running.port, fetch, offset_at=offset_at, until=count).seconds
-
-    return write, read
+    speed = Quantity(f"Throughput, {client}, {running.label}", f"{way} {case}", "MB/s", True, target)
+    work = Quantity(f"Processor time of the broker, {client}, {running.label}", f"{way} {case}", "s/GB")
+    running.add(speed, case.volume_mb / seconds)
+    running.add(work, used_s / case.volume_mb * 1000)

@@ -10,7 +10,7 @@ from benchmarks.broker.running import Running
 
 RECORD_BYTES = 1024
 CONNECTIONS = 50
-FIRST_RECORDS = 8
+FIRST_RECORDS = 6
 """More than it takes until a partition's indexes have their first entry: both brokers write one each 4 KiB, and Kafka's
 indexes are files in memory, which the kernel makes when they are first written to."""
 
