@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from xml.sax.saxutils import escape
 
 from benchmarks.broker.brokers import KAFKA, TIDINGS
-from benchmarks.broker.results import Figure
+from benchmarks.broker.results import Figure, tables
 
 WIDTH = 1000
 LEFT = 390
 RIGHT = 90
-TOP = 60
+TOP = 76
 LINE = 20
 GAP = 30
 """Pixels. LEFT is for the names, RIGHT for the ratios in figures, GAP for the heading of a table."""
 
-INK, FAINT, BETTER, WORSE, WANTED = "#24292f", "#d0d7de", "#1a7f37", "#cf222e", "#9a6700"
+INK, FAINT, MET, MISSED, WORSE = "#24292f", "#d0d7de", "#1a7f37", "#bf8700", "#cf222e"
 
 
 def svg(figures: Sequence[Figure]) -> str:
-    """Those that have both brokers. To the right of the line at 1x Tidings is better; whiskers are the worst and the
-    best round of one beside the best and the worst of the other; a tick is the target."""
-    compared = [figure for figure in figures if figure.times_better]
+    """Those with a target beside Kafka. To the right of the line at 1x Tidings is better; whiskers are the worst and
+    the best round of one beside the best and the worst of the other; a tick is the target."""
+    compared = [figure for figure in figures if figure.times_better and _wanted(figure)]
     ends = [times for figure in compared for times in _whisker(figure)]
     scale = _Scale(min([0.5, *ends]), max([2.0, *ends]))
     parts: list[str] = []
     y = float(TOP)
-    for title, rows in groupby(compared, key=lambda figure: figure.quantity.table):
+    for title, rows in tables(compared).items():
         y += GAP
         parts.append(_text(10, y, title, weight="bold"))
         for figure in rows:
@@ -82,7 +81,11 @@ def _frame(height: float, scale: _Scale) -> Iterable[str]:
     yield "<title>Tidings beside Apache Kafka</title>"
     yield f'<rect width="{WIDTH}" height="{height:.0f}" fill="#ffffff"/>'
     yield _text(10, 24, "How many times better than Apache Kafka (faster, sooner, smaller)", weight="bold")
-    yield _text(10, 42, "dot: median, line: spread of the rounds, tick: target")
+    yield _text(
+        10,
+        42,
+        "dot: median, line: spread of the rounds, tick: target; green: met, yellow: better than Kafka only, red: worse",
+    )
     for times in scale.marks():
         x = scale.x(times)
         yield _line(x, TOP, x, height - 8, INK if times == 1 else FAINT)
@@ -92,15 +95,14 @@ def _frame(height: float, scale: _Scale) -> Iterable[str]:
 def _row(figure: Figure, y: float, scale: _Scale) -> Iterable[str]:
     times = figure.times_better
     assert times is not None
-    good = times >= 1 if figure.met is None else figure.met
-    colour = BETTER if good else WORSE
+    colour = MET if figure.met else MISSED if times >= 1 else WORSE
     low, high = _whisker(figure)
     middle = y - 4
     yield _text(LEFT - 12, y, figure.quantity.name, anchor="end")
     yield _line(scale.x(low), middle, scale.x(high), middle, colour)
     wanted = _wanted(figure)
     if wanted is not None:
-        yield _line(scale.x(wanted), middle - 6, scale.x(wanted), middle + 6, WANTED, width=2)
+        yield _line(scale.x(wanted), middle - 6, scale.x(wanted), middle + 6, INK, width=2)
     yield f'<circle cx="{scale.x(times):.1f}" cy="{middle:.1f}" r="4" fill="{colour}"/>'
     yield _text(WIDTH - 10, y, f"{times:.2g}x" if times < 10 else f"{times:.0f}x", anchor="end")
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from benchmarks.broker import plot
 from benchmarks.broker.brokers import KAFKA, TIDINGS
 from benchmarks.broker.quantities import Target
-from benchmarks.broker.results import Figure, Results
+from benchmarks.broker.results import Figure, Results, tables
 
 BEGIN = "<!-- benchmarks.broker: from here on it is generated; `python -m benchmarks.broker --render` makes it anew -->"
 END = "<!-- benchmarks.broker: to here -->"
@@ -42,10 +42,12 @@ def row(figure: Figure) -> Row:
 
 
 def number(value: float) -> str:
-    """Three digits, or all before the point."""
-    if value == 0 or abs(value) >= 100:
+    """Three digits, or all before the point; of what is very small one that is not 0."""
+    if value == 0 or value >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    if value < 0.01:
+        return f"{value:.1g}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _values(figure: Figure, broker: str) -> str:
@@ -75,7 +77,7 @@ def summary(results: Results) -> str:
 
 def show(results: Results, console: Console) -> None:
     """For people at a terminal."""
-    for title, figures in results.tables().items():
+    for title, figures in tables(results.figures).items():
         table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="bright_black")
         table.add_column("", no_wrap=True)
         for heading in (TIDINGS, KAFKA, "ratio", "target", ""):
@@ -98,7 +100,7 @@ def markdown(results: Results) -> str:
     medians = f"medians of {results.rounds}, lowest and highest in brackets" if results.rounds > 1 else "one round"
     parts = [f"```console\n$ {results.command}\n```", f"{results.machine}; {versions}; {results.day}; {medians}."]
     parts.append(summary(results))
-    for title, figures in results.tables().items():
+    for title, figures in tables(results.figures).items():
         rows = [row(figure) for figure in figures]
         lines = [f"| {title} | {TIDINGS} | {KAFKA} | ratio | target | |", "|---|---:|---:|---:|---:|---|"]
         lines += [f"| {e.name} | {e.ours} | {e.theirs} | {e.ratio} | {e.target} | {e.verdict} |" for e in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import median
 
@@ -72,19 +72,20 @@ class Results(msgspec.Struct):
             self.figures.append(figure)
         figure.values.setdefault(broker, []).append(float(f"{value:.6g}"))
 
-    def tables(self) -> dict[str, list[Figure]]:
-        """The figures by their table."""
-        found: dict[str, list[Figure]] = {}
-        for figure in self.figures:
-            found.setdefault(figure.quantity.table, []).append(figure)
-        return found
-
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self.encode() + b"\n")
 
     def encode(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=1)
+
+
+def tables(figures: Iterable[Figure]) -> dict[str, list[Figure]]:
+    """The figures by their table."""
+    found: dict[str, list[Figure]] = {}
+    for figure in figures:
+        found.setdefault(figure.quantity.table, []).append(figure)
+    return found
 
 
 def read(path: Path) -> Results:
