@@ -28,6 +28,9 @@ from tidings.errors import OperatorError
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 KEPT = Path(__file__).with_name("results")
+SO_FAR = runner.DATA / "so-far.json"
+"""What an interrupted run had."""
+
 RUNS = ("standard", "further")
 """Whose results are kept and shown in the docs."""
 
@@ -56,7 +59,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--broker", choices=list(BROKERS), action="append", help="only this one; repeatable")
     parser.add_argument("--quick", action="store_true", help="small sizes and one round")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    parser.add_argument("--results", type=Path, metavar="FILE", help="keep the results in FILE")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="keep the results in FILE, and leave the docs")
     parser.add_argument("--render", action="store_true", help="measure nothing; write the docs from what is kept")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.scenarios) - set(sessions.NAMES):
@@ -69,22 +72,24 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 1 if anything could not be measured, 2 if something it needs is missing."""
     chosen = options(arguments)
-    if chosen.render:
-        write_docs()
-        return 0
     try:
+        if chosen.render:
+            write_docs()
+            return 0
         prepare()
     except OperatorError as error:
         print(f"{error}: {error.way_out}", file=sys.stderr)
         return 2
-    whole = not (chosen.scenarios or chosen.quick or chosen.broker or chosen.durability)
-    path = chosen.results or (KEPT / f"{RUNS[chosen.further]}.json" if whole else None)
-    results = measure(chosen, arguments, path)
+    part = chosen.scenarios or chosen.quick or chosen.broker or chosen.durability or chosen.results
+    path = chosen.results if part else KEPT / f"{RUNS[chosen.further]}.json"
+    results = measure(chosen, arguments)
+    if path is not None:
+        results.write(path)
     if chosen.json:
         print(results.encode().decode())
     else:
         report.show(results, Console(width=None if sys.stdout.isatty() else 160))
-    if whole:
+    if not part:
         write_docs()
     return int(bool(results.failures))
 
@@ -96,8 +101,8 @@ def prepare() -> None:
     java_command("kafka.Kafka")
 
 
-def measure(chosen: argparse.Namespace, arguments: Sequence[str], path: Path | None) -> Results:
-    """One run; what it has so far is in `path` after each broker's turn."""
+def measure(chosen: argparse.Namespace, arguments: Sequence[str]) -> Results:
+    """One run; what it has so far is in SO_FAR after each broker's turn."""
     sizes = QUICK if chosen.quick else STANDARD
     results = Results(
         command=shlex.join(["python", "-m", "benchmarks.broker", *arguments]),
@@ -120,20 +125,19 @@ def measure(chosen: argparse.Namespace, arguments: Sequence[str], path: Path | N
         def turn_over(text: str) -> None:
             progress.console.print(text, style="bright_black", markup=False)
             progress.advance(task)
-            if path is not None:
-                results.write(path)
+            results.write(SO_FAR)
 
         runner.run(todo, results, sizes, brokers, tell, turn_over)
-    results.notes.append(f"the run took {(perf_counter() - begun) / 60:.0f} minutes")
-    if path is not None:
-        results.write(path)
+    results.notes.append(f"The run took {(perf_counter() - begun) / 60:.0f} minutes.")
     return results
 
 
 def write_docs() -> None:
-    """docs/performance.md and its plot, from what is kept."""
-    kept = [KEPT / f"{name}.json" for name in RUNS]
-    report.write_docs(PAGE, [read(path) for path in kept if path.exists()])
+    """docs/performance.md and its plot, from what is kept. Raises OperatorError if nothing is."""
+    kept = [path for name in RUNS if (path := KEPT / f"{name}.json").exists()]
+    if not kept:
+        raise OperatorError(f"no results are kept in {KEPT}", "run python -m benchmarks.broker")
+    report.write_docs(PAGE, [read(path) for path in kept])
 
 
 if __name__ == "__main__":
