@@ -25,6 +25,9 @@ BATCHES = 16
 
 IN_FLIGHT = 5
 
+READINGS = 3
+"""How often load.c reads the same: once is over too soon to be told from chance."""
+
 SPARE = 1.5
 """Memory to have at hand for the page cache and the client, as a multiple of the records' bytes."""
 
@@ -107,21 +110,21 @@ def measure(running: Running) -> None:
             case = Case(running, size_bytes, lz4)
             _measure(case, "produce", PREPARED, case.produce_prepared)
             if running.durability != "fsync":
-                _measure(case, "consume", PREPARED, case.consume_prepared)
+                _measure(case, "consume", PREPARED, case.consume_prepared, times=READINGS)
                 _measure(case, "consume", LIBRDKAFKA, case.consume_by_librdkafka)
             _measure(case, "produce", LIBRDKAFKA, case.produce_by_librdkafka)
 
 
-def _measure(case: Case, way: str, client: str, transfer: Callable[[], float]) -> None:
-    running = case.running
+def _measure(case: Case, way: str, client: str, transfer: Callable[[], float], *, times: int = 1) -> None:
+    running, volume_mb = case.running, case.volume_mb * times
     running.tell(f"{way} {case}, {client}")
     os.sync()  # what the case before left to write is no burden to this one
     have_at_hand(int(case.volume_mb * SPARE * 1e6), running.room)
     used_s = cpu_seconds(running.server.pid)
-    seconds = transfer()
+    seconds = sum(transfer() for _ in range(times))
     used_s = cpu_seconds(running.server.pid) - used_s
     target = THROUGHPUT_FSYNC if running.durability == "fsync" else THROUGHPUT
     speed = Quantity(f"Throughput, {client}, {running.label}", f"{way} {case}", "MB/s", True, target)
     work = Quantity(f"Processor time of the broker, {client}, {running.label}", f"{way} {case}", "s/GB")
-    running.add(speed, case.volume_mb / seconds)
-    running.add(work, used_s / case.volume_mb * 1000)
+    running.add(speed, volume_mb / seconds)
+    running.add(work, used_s / volume_mb * 1000)
