@@ -17,9 +17,6 @@ from tidings.wire.messages.alter_replica_log_dirs import (
     AlterReplicaLogDirsRequest,
     AlterReplicaLogDirTopic,
 )
-from tidings.wire.messages.create_acls import AclCreation, CreateAclsRequest
-from tidings.wire.messages.delete_acls import DeleteAclsFilter, DeleteAclsRequest
-from tidings.wire.messages.describe_acls import DescribeAclsRequest
 
 TOPIC, ANY, READ, ALLOW = 2, 1, 3, 3
 
@@ -67,30 +64,3 @@ async def test_a_replica_is_in_the_one_folder_there_is(live: Broker, client: Cli
         ("orders", 2): ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
         ("no", 0): ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
     }
-
-
-@pytest.mark.parametrize("version", [1, 2, 3])
-async def test_rules_of_access_are_refused_since_nobody_would_follow_them(client: Client, version: int) -> None:
-    refused = (ErrorCode.SECURITY_DISABLED, "No Authorizer is configured.")
-    asked = DescribeAclsRequest(
-        resource_type_filter=ANY, pattern_type_filter=ANY, operation=ANY, permission_type=ANY,
-        resource_name_filter=None, principal_filter=None, host_filter=None,
-    )  # fmt: skip
-    response = await client.ask(asked, version)
-    assert (response.error_code, response.error_message) == refused
-    rule = AclCreation(
-        resource_type=TOPIC,
-        resource_name="orders",
-        principal="User:me",
-        host="*",
-        operation=READ,
-        permission_type=ALLOW,
-    )
-    response = await client.ask(CreateAclsRequest(creations=[rule, rule]), version)
-    assert [(result.error_code, result.error_message) for result in response.results] == [refused] * 2
-    all_rules = DeleteAclsFilter(
-        resource_type_filter=ANY, pattern_type_filter=ANY, operation=ANY, permission_type=ANY,
-        resource_name_filter=None, principal_filter=None, host_filter=None,
-    )  # fmt: skip
-    response = await client.ask(DeleteAclsRequest(filters=[all_rules]), version)
-    assert [(result.error_code, result.error_message) for result in response.filter_results] == [refused]

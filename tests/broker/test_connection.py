@@ -20,6 +20,7 @@ from tidings.broker.requests.connection import OUTGOING_BYTES_MAX, Connection
 from tidings.broker.requests.dispatch import Api, CloseConnection, Context, Reply
 from tidings.broker.requests.throttle import Throttle
 from tidings.coordination.quotas.limits import QuotaLimits
+from tidings.security.acl import AccessControl
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import Message
 from tidings.wire.messages.api_versions import ApiVersionsRequest
@@ -40,6 +41,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.broker = SimpleNamespace(
+            access=AccessControl(),
             config=BrokerConfig(data=Path("/nowhere"), request_bytes_max=1 << 20),
             apis={},
             scratch=bytearray(1 << 16),

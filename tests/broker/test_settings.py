@@ -70,7 +70,7 @@ def test_values_are_shown_as_kafka_shows_them(name: str, value: str, shown: str)
         ("retention.ms", "-2"),
         ("retention.ms", str(1 << 63)),
         ("max.message.bytes", str(1 << 31)),
-        ("segment.bytes", "1048575"),
+        ("segment.bytes", "13"),
         ("preallocate", "yes"),
         ("cleanup.policy", "Compact"),
         ("compression.type", "none"),

@@ -70,7 +70,8 @@ def _value(value: Any, annotation: Any, kafka_type: str | None) -> Any:
     if kafka_type in ("timedelta_i32", "timedelta_i64"):
         return datetime.timedelta(milliseconds=value)
     if kafka_type == "datetime_i64":
-        return None if value == -1 else EPOCH + datetime.timedelta(milliseconds=value)
+        unknown = value == -1 and type(None) in get_args(annotation)
+        return None if unknown else EPOCH + datetime.timedelta(milliseconds=value)
     return value
 
 

@@ -30,6 +30,8 @@ class BrokerConfig:
     num_partitions: int = 1  # num.partitions
     auto_create_topics: bool = True  # auto.create.topics.enable
     topic_defaults: Mapping[str, str] = field(default_factory=dict)  # topic configs that differ from Kafka's defaults
+    superusers: tuple[str, ...] = ()  # super.users: principals that may do everything, as User:name
+    allow_if_no_rule: bool = True  # allow.everyone.if.no.acl.found; not Kafka's false: without rules all is as ever
     metrics: str | None = None  # where Prometheus may ask, as host:port
     groups: GroupConfig = field(default_factory=GroupConfig)
     transactions: TransactionConfig = field(default_factory=TransactionConfig)
@@ -53,6 +55,9 @@ class BrokerConfig:
             raise OperatorError(f"a topic cannot have {self.num_partitions} partitions", "Choose 1 or more.")
         if self.node_id < 0:
             raise OperatorError(f"{self.node_id} is no node id", "Choose 0 or more.")
+        for principal in self.superusers:
+            if ":" not in principal:
+                raise OperatorError(f"{principal!r} is no principal", "Write it as User:name.")
         if self.advertised is not None:
             split_address(self.advertised)
         if self.metrics is not None:

@@ -17,6 +17,7 @@ from tidings.broker.clock import Clock, SystemClock
 from tidings.broker.config import BrokerConfig, split_address
 from tidings.broker.coordinators.groups import GroupRuntime, open_groups
 from tidings.broker.coordinators.producer_id_blocks import ProducerIdBlocks
+from tidings.broker.coordinators.share_state import ShareStateRuntime, open_share_state
 from tidings.broker.coordinators.transactions import TransactionRuntime, open_transactions
 from tidings.broker.durability import Disk, Durability, PageCache
 from tidings.broker.housekeeping import Housekeeping
@@ -28,6 +29,7 @@ from tidings.broker.requests.throttle import Throttle
 from tidings.broker.settings.broker_configs import static_values
 from tidings.broker.settings.resolved import Settings
 from tidings.log.files import DiskFiles, Files
+from tidings.security.acl import AccessControl
 from tidings.wire.frames import SCRATCH_BYTES
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class Broker:
     folder: DataFolder
     groups: GroupRuntime
     producer_ids: ProducerIdBlocks
+    share_state: ShareStateRuntime
     throttle: Throttle
     transactions: TransactionRuntime
     address: tuple[str, int]
@@ -68,6 +71,7 @@ class Broker:
         self.durability: Durability = (
             PageCache(self.long_polls) if config.durability == "os" else Disk(self.long_polls, loop)
         )
+        self.access = AccessControl(superusers=config.superusers, allows_by_default=config.allow_if_no_rule)
         self.housekeeping = Housekeeping(self)
         self.began_ms = clock.monotonic_ms()
         self.traffic: Traffic | None = None  # counted when somebody may ask for it
@@ -89,6 +93,7 @@ class Broker:
             broker._open_folder(files or DiskFiles(), undo)
             broker.producer_ids = ProducerIdBlocks(broker.catalog, config.node_id)
             broker.groups = await open_groups(broker.catalog, broker.durability, broker.clock, config.groups)
+            broker.share_state = open_share_state(broker.catalog, broker.durability, broker.clock)
             broker.transactions = open_transactions(
                 broker.catalog,
                 broker.groups,
@@ -118,6 +123,7 @@ class Broker:
             path,
             settings,
             self.clock,
+            self.access,
             node_id=config.node_id,
             clean=self.folder.was_clean,
             durability=config.durability,
@@ -161,6 +167,7 @@ class Broker:
         await self.housekeeping.stop()
         self.long_polls.close()
         await self.transactions.close()
+        await self.share_state.close()
         await self.groups.close()
         await self._hang_up()
         await self._server.wait_closed()

@@ -17,6 +17,7 @@ from tidings.errors import OperatorError
 from tidings.wire.error_codes import ApiError
 
 _OF_BROKER = {
+    "allow.everyone.if.no.acl.found": "allow_if_no_rule",
     "auto.create.topics.enable": "auto_create_topics",
     "connections.max.idle.ms": "connection_idle_ms_max",
     "fetch.max.bytes": "fetch_bytes_max",
@@ -25,6 +26,7 @@ _OF_BROKER = {
     "node.id": "node_id",
     "num.partitions": "num_partitions",
     "socket.request.max.bytes": "request_bytes_max",
+    "super.users": "superusers",
 }
 _OF_GROUPS = {
     "group.consumer.heartbeat.interval.ms": "consumer_heartbeat_interval_ms",
@@ -75,6 +77,8 @@ def _value(name: str, text: str) -> Any:
         value = key.canonical(text)
     except ApiError as error:
         raise OperatorError(str(error), "Give it another value, or leave it out.") from None
+    if name == "super.users":
+        return tuple(part.strip() for part in value.split(";") if part.strip())
     if key.type is ConfigType.BOOLEAN and name in _OF_BROKER:
         return value == "true"
     return int(value) if key.type in (ConfigType.INT, ConfigType.LONG) else value

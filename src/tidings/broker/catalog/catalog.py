@@ -27,6 +27,7 @@ from tidings.errors import DiskError
 from tidings.log.config import LogConfig
 from tidings.log.files import Files
 from tidings.log.partition import Partition
+from tidings.security.acl import AccessControl
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import Message
 from tidings.wire.messages.metadata_records import ProducerIdsRecord
@@ -51,6 +52,7 @@ class Catalog:
         root: str,
         settings: Settings,
         clock: Clock,
+        access: AccessControl | None = None,
         *,
         node_id: int = 1,
         clean: bool = True,
@@ -67,7 +69,7 @@ class Catalog:
         self._clean = clean
         self._durability: Durability = durability
         self._make_id = make_id
-        self._state = CatalogState(node_id, settings)
+        self._state = CatalogState(node_id, settings, AccessControl() if access is None else access)
         self._folders = PartitionFolders(files, root, self._state.removed_ids, make_id)
         self._log = MetadataLog(files, f"{root}/{CATALOG}-0", now_ms=clock.now_ms(), clean=clean)
         self._changing = asyncio.Lock()
@@ -190,6 +192,10 @@ class Catalog:
         """Keep records that others planned (producer ids, quotas). Raises DiskError."""
         await self._to_the_end(self._write_alone(records))
 
+    async def plan(self, planned: Callable[[], Sequence[Message]]) -> None:
+        """As `write`; the records are planned when it is their turn, so that no other change comes in between."""
+        await self._to_the_end(self._write_planned(planned))
+
     async def internal_log(self, name: str) -> Partition:
         """The log of a coordinator, created when it is first needed. Raises ApiError."""
         if name not in self._state.topics:
@@ -298,6 +304,12 @@ class Catalog:
     async def _write_alone(self, records: Sequence[Message]) -> None:
         async with self._changing:
             await self._write(records)
+
+    async def _write_planned(self, planned: Callable[[], Sequence[Message]]) -> None:
+        async with self._changing:
+            records = planned()
+            if records:
+                await self._write(records)
 
     def _plan_topics(
         self, wanted: Sequence[NewTopic]

@@ -12,6 +12,7 @@ from tidings.broker.catalog.topic import NewTopic, Replica, Topic
 from tidings.broker.catalog.topic_names import (
     GROUP_OFFSETS,
     INTERNAL,
+    SHARE_STATE,
     TRANSACTIONS,
     check_collision,
     check_name,
@@ -20,13 +21,17 @@ from tidings.broker.catalog.topic_names import (
 from tidings.broker.settings.resolved import Settings
 from tidings.broker.settings.topic_configs import checked
 from tidings.coordination.quotas.limits import QuotaLimits
+from tidings.security.acl import AccessControl
+from tidings.security.rules import Rule
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import Message
 from tidings.wire.messages.metadata_records import (
+    AccessControlEntryRecord,
     ClientQuotaRecord,
     ConfigRecord,
     PartitionRecord,
     ProducerIdsRecord,
+    RemoveAccessControlEntryRecord,
     RemoveTopicRecord,
     TopicRecord,
 )
@@ -40,7 +45,11 @@ _COORDINATOR_LOG = {
     "max.message.bytes": "104857600",  # all that is known of one group or transaction is one record
     "segment.bytes": "1048576",  # rewritten when long (see coordinator_log), it lets go of whole segments
 }
-INTERNAL_CONFIGS = {GROUP_OFFSETS: _COORDINATOR_LOG, TRANSACTIONS: _COORDINATOR_LOG}
+INTERNAL_CONFIGS = {
+    GROUP_OFFSETS: _COORDINATOR_LOG,
+    TRANSACTIONS: _COORDINATOR_LOG,
+    SHARE_STATE: {**_COORDINATOR_LOG, "cleanup.policy": "delete", "retention.ms": "-1"},
+}
 
 
 class ResourceType(IntEnum):
@@ -53,11 +62,12 @@ class ResourceType(IntEnum):
 
 
 class CatalogState:
-    """Topics, the settings of each layer and of groups, the quotas of clients. Only `replay` changes anything."""
+    """Topics, the settings of each layer and of groups, quotas, access rules. Only `replay` changes anything."""
 
-    def __init__(self, node_id: int, settings: Settings) -> None:
+    def __init__(self, node_id: int, settings: Settings, access: AccessControl) -> None:
         self.topics: dict[str, Topic] = {}
         self.settings = settings
+        self.access = access
         self.groups: dict[str, dict[str, str]] = {}
         self.client_metrics: dict[str, dict[str, str]] = {}
         self._named: dict[int, dict[str, dict[str, str]]] = {
@@ -81,6 +91,8 @@ class CatalogState:
             ConfigRecord: self._replay_config,
             ProducerIdsRecord: self._replay_producer_ids,
             ClientQuotaRecord: self.quotas.replay,
+            AccessControlEntryRecord: self._replay_rule,
+            RemoveAccessControlEntryRecord: self._replay_rule_removal,
         }
 
     def topic(self, name: str) -> Topic:
@@ -205,6 +217,21 @@ class CatalogState:
 
     def _replay_producer_ids(self, record: ProducerIdsRecord) -> None:
         self.producer_ids = record
+
+    def _replay_rule(self, record: AccessControlEntryRecord) -> None:
+        rule = Rule(
+            record.resource_type,
+            record.resource_name,
+            record.pattern_type,
+            record.principal,
+            record.host,
+            record.operation,
+            record.permission_type,
+        )
+        self.access.add(record.id, rule)
+
+    def _replay_rule_removal(self, record: RemoveAccessControlEntryRecord) -> None:
+        self.access.remove(record.id)
 
 
 def _config_records(

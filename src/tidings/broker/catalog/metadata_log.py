@@ -15,10 +15,12 @@ from tidings.wire.codec import decode, encode_bytes
 from tidings.wire.error_codes import ApiError
 from tidings.wire.message import Message
 from tidings.wire.messages.metadata_records import (
+    AccessControlEntryRecord,
     ClientQuotaRecord,
     ConfigRecord,
     PartitionRecord,
     ProducerIdsRecord,
+    RemoveAccessControlEntryRecord,
     RemoveTopicRecord,
     TopicRecord,
 )
@@ -36,6 +38,8 @@ _WRITTEN_VERSIONS: dict[type[Message], int] = {
     RemoveTopicRecord: 0,
     ProducerIdsRecord: 0,
     ClientQuotaRecord: 0,
+    AccessControlEntryRecord: 0,
+    RemoveAccessControlEntryRecord: 0,
 }
 _BY_KEY = {cls.api_key: cls for cls in _WRITTEN_VERSIONS}
 

@@ -12,8 +12,9 @@ _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 
 GROUP_OFFSETS = "__consumer_offsets"
 TRANSACTIONS = "__transaction_state"
+SHARE_STATE = "__share_group_state"
 CATALOG = "__cluster_metadata"
-INTERNAL: frozenset[str] = frozenset({GROUP_OFFSETS, TRANSACTIONS})
+INTERNAL: frozenset[str] = frozenset({GROUP_OFFSETS, TRANSACTIONS, SHARE_STATE})
 
 
 def check_name(name: str) -> None:

@@ -148,6 +148,26 @@ class CoordinatorRuntime(Generic[C]):
         self._set_timer()
         return asked.future
 
+    def keep(self, outcome: Outcome) -> asyncio.Future[None]:
+        """Record what was decided without a request; done when that is safe.
+
+        The future raises ApiError COORDINATOR_NOT_AVAILABLE if it cannot be, or may not be.
+        """
+        future: asyncio.Future[None] = self._loop.create_future()
+        if outcome.records and not self._append(outcome):
+            future.set_exception(ApiError(ErrorCode.COORDINATOR_NOT_AVAILABLE))
+        else:
+            self.when_safe(partial(self._kept, future))
+        return future
+
+    def _kept(self, future: asyncio.Future[None]) -> None:
+        if future.done():
+            return  # nobody waits any more
+        if self.is_available:
+            future.set_result(None)
+        else:
+            future.set_exception(ApiError(ErrorCode.COORDINATOR_NOT_AVAILABLE))
+
     def when_safe(self, then: Callable[[], None]) -> None:
         """Call `then` when all that was appended so far is safe, or never will be: then we are not available."""
         if self._safe == self._appended:

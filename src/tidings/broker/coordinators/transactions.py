@@ -24,11 +24,12 @@ from tidings.broker.catalog.topic_names import GROUP_OFFSETS, INTERNAL, TRANSACT
 from tidings.broker.clock import Clock
 from tidings.broker.coordinators.groups import CatalogTopics, GroupRuntime
 from tidings.broker.coordinators.marker_writer import Failed, MarkerWriter
+from tidings.broker.coordinators.on_demand import OnDemandRuntime
 from tidings.broker.coordinators.producer_id_blocks import ProducerIdBlocks
-from tidings.broker.coordinators.runtime import CoordinatorRuntime, Decide, R
+from tidings.broker.coordinators.runtime import Decide, R
 from tidings.broker.durability import Durability
 from tidings.broker.requests.dispatch import Context
-from tidings.coordination.outcome import ClientInfo, Markers, Outcome, Producer, TopicPartition
+from tidings.coordination.outcome import Markers, Outcome, Producer, TopicPartition
 from tidings.coordination.transactions.config import TransactionConfig
 from tidings.coordination.transactions.coordinator import TransactionCoordinator
 from tidings.coordination.transactions.records import transaction_key
@@ -55,10 +56,14 @@ class Claim(NamedTuple):
     adds: bool
 
 
-class TransactionRuntime(CoordinatorRuntime[TransactionCoordinator]):
-    """Its log is made for the first producer that has a transactional id; before that there is nothing to know."""
+class TransactionRuntime(OnDemandRuntime[TransactionCoordinator]):
+    """Its log is made for the first producer that has a transactional id; before that there is nothing to know.
+
+    Transactions whose end was decided are ended when it is opened.
+    """
 
     what = "transactions"
+    topic = TRANSACTIONS
 
     def __init__(
         self,
@@ -69,40 +74,13 @@ class TransactionRuntime(CoordinatorRuntime[TransactionCoordinator]):
         durability: Durability,
         clock: Clock,
     ) -> None:
-        super().__init__(coordinator, refusal, durability, clock)
+        super().__init__(coordinator, refusal, catalog, durability, clock)
         self.markers = markers
         self._ids = ids
-        self._catalog = catalog
-        self._is_unused = TRANSACTIONS not in catalog.topics
-        self._beginning = asyncio.Lock()
         self._unsafe_appends: dict[bytes, int] = {}
         """By the key of its record, the last append about a transactional id."""
         self._waiting: Counter[str] = Counter()
         """Claims of each transactional id that wait."""
-
-    def open(self) -> None:
-        """Replay the log, if there is one. Transactions whose end was decided are ended now."""
-        if not self._is_unused:
-            self.start(lambda: self._catalog.partition(TRANSACTIONS, 0))
-
-    async def close(self) -> None:
-        self._is_unused = False
-        await super().close()
-
-    @property
-    def is_available(self) -> bool:
-        return self._is_unused or super().is_available
-
-    def ask(
-        self, decide: Decide[R], request: R, context: Context, *, shows_nothing_recorded: bool = False
-    ) -> asyncio.Future[Message]:
-        if not self._is_unused:
-            return super().ask(decide, request, context, shows_nothing_recorded=shows_nothing_recorded)
-        client = ClientInfo(context.client_id or "", context.client_host, context.api_version)
-        outcome = decide(request, client, self._now(), None)
-        future: asyncio.Future[Message] = self._loop.create_future()
-        future.set_result(outcome.replies[0][1])  # nothing is known, so there is nothing to decide
-        return future
 
     async def ask_with_id(self, decide: Decide[R], request: R, context: Context) -> Message:
         """`ask`, for what may take a producer id."""
@@ -115,18 +93,9 @@ class TransactionRuntime(CoordinatorRuntime[TransactionCoordinator]):
 
     async def init_producer_id(self, request: InitProducerIdRequest, context: Context) -> Message:
         """The one request that there can be first."""
-        if self._is_unused and request.transactional_id:
-            await self._begin()
+        if request.transactional_id:
+            await self.begin()
         return await self.ask_with_id(self.coordinator.init_producer_id, request, context)
-
-    async def _begin(self) -> None:
-        """Make the log."""
-        async with self._beginning:
-            if self._is_unused:
-                with suppress(ApiError):  # if it cannot be made, it cannot be found either, and `open` says so
-                    await self._catalog.internal_log(TRANSACTIONS)
-                self._is_unused = False
-                self.open()
 
     # Who may write.
 

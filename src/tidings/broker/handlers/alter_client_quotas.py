@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from tidings.broker.access.guards import cluster, refused_all
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.coordination.quotas.rules import Entity, check_key, check_value, entity
 from tidings.errors import DiskError
+from tidings.security.rights import ALTER_CONFIGS_CLUSTER
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import Message
 from tidings.wire.messages.alter_client_quotas import (
@@ -23,7 +25,7 @@ from tidings.wire.messages.alter_client_quotas import (
 from tidings.wire.messages.metadata_records import ClientQuotaRecord, EntityData
 
 
-@handles(AlterClientQuotasRequest)
+@handles(AlterClientQuotasRequest, access=[cluster(ALTER_CONFIGS_CLUSTER)], refused=refused_all("entries"))
 async def alter_client_quotas(request: AlterClientQuotasRequest, context: Context) -> AlterClientQuotasResponse:
     times = Counter(_named(asked) for asked in request.entries)
     response = AlterClientQuotasResponse()

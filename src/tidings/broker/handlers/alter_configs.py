@@ -7,9 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+from tidings.broker.access.guards import each_resource
 from tidings.broker.catalog.config_changes import Wanted, alter, check_not_null, repeated
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.broker.settings.config_key import ConfigKey
+from tidings.security.rules import Operation
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.alter_configs import (
     AlterConfigsRequest,
@@ -19,7 +21,7 @@ from tidings.wire.messages.alter_configs import (
 )
 
 
-@handles(AlterConfigsRequest)
+@handles(AlterConfigsRequest, access=[each_resource(Operation.ALTER_CONFIGS, "responses")])
 async def alter_configs(request: AlterConfigsRequest, context: Context) -> AlterConfigsResponse:
     twice = repeated((resource.resource_type, resource.resource_name) for resource in request.resources)
     responses: dict[tuple[int, str], AlterConfigsResourceResponse] = {}

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+from tidings.broker.access.guards import cluster
 from tidings.broker.requests.assignments import check_replicas
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.security.rights import ALTER_CLUSTER
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.alter_partition_reassignments import (
     AlterPartitionReassignmentsRequest,
@@ -18,7 +20,7 @@ from tidings.wire.messages.alter_partition_reassignments import (
 )
 
 
-@handles(AlterPartitionReassignmentsRequest)
+@handles(AlterPartitionReassignmentsRequest, access=[cluster(ALTER_CLUSTER)])
 def alter_partition_reassignments(
     request: AlterPartitionReassignmentsRequest, context: Context
 ) -> AlterPartitionReassignmentsResponse:

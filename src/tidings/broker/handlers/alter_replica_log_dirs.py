@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from tidings.broker.access.guards import cluster
+from tidings.broker.access.refusals import refused_item
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.security.rights import ALTER_CLUSTER
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.alter_replica_log_dirs import (
     AlterReplicaLogDirPartitionResult,
@@ -12,7 +15,14 @@ from tidings.wire.messages.alter_replica_log_dirs import (
 )
 
 
-@handles(AlterReplicaLogDirsRequest)
+def _refused(request: AlterReplicaLogDirsRequest, code: ErrorCode, version: int) -> AlterReplicaLogDirsResponse:
+    results = [
+        refused_item(AlterReplicaLogDirTopicResult, topic, code) for each in request.dirs for topic in each.topics
+    ]
+    return AlterReplicaLogDirsResponse(results=results)
+
+
+@handles(AlterReplicaLogDirsRequest, access=[cluster(ALTER_CLUSTER)], refused=_refused)
 def alter_replica_log_dirs(request: AlterReplicaLogDirsRequest, context: Context) -> AlterReplicaLogDirsResponse:
     results: dict[str, AlterReplicaLogDirTopicResult] = {}
     for asked in request.dirs:

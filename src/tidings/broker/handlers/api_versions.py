@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from tidings.broker.access.guards import NOBODY_IS_KEPT_OUT
 from tidings.broker.features import FEATURES, FEATURES_EPOCH
 from tidings.broker.requests.dispatch import TABLE, Context, handles
 from tidings.wire.error_codes import ErrorCode
@@ -39,7 +40,7 @@ def _other_version(context: Context) -> ApiVersionsResponse:
     return ApiVersionsResponse(error_code=ErrorCode.UNSUPPORTED_VERSION, api_keys=_ranges())
 
 
-@handles(ApiVersionsRequest, on_other_version=_other_version)
+@handles(ApiVersionsRequest, on_other_version=_other_version, access=NOBODY_IS_KEPT_OUT)
 def api_versions(request: ApiVersionsRequest, context: Context) -> ApiVersionsResponse:
     if context.api_version >= 3 and not (
         SOFTWARE.fullmatch(request.client_software_name) and SOFTWARE.fullmatch(request.client_software_version)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tidings.broker.access.guards import each
 from tidings.broker.requests.assignments import check_replicas
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.security.rights import ALTER_TOPIC
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.create_partitions import (
     CreatePartitionsRequest,
@@ -20,7 +22,7 @@ from tidings.wire.messages.create_partitions import (
 PARTITIONS_PER_REQUEST_MAX = 10_000
 
 
-@handles(CreatePartitionsRequest)
+@handles(CreatePartitionsRequest, access=[each(ALTER_TOPIC, "topics", "results")])
 async def create_partitions(request: CreatePartitionsRequest, context: Context) -> CreatePartitionsResponse:
     counts = Counter(topic.name for topic in request.topics)
     results: dict[str, CreatePartitionsTopicResult] = {}

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tidings.broker.access.guards import Each, Sight
 from tidings.broker.catalog.topic import NewTopic, Topic
 from tidings.broker.catalog.topic_names import CATALOG
 from tidings.broker.requests.assignments import check_indexes, check_replicas
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.broker.settings.topic_configs import TOPIC_CONFIGS, checked
+from tidings.security.rights import CREATE_CLUSTER, CREATE_TOPIC, DESCRIBE_CONFIGS_TOPIC, Right
+from tidings.security.rules import CLUSTER_NAME
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import NULL_UUID
 from tidings.wire.messages.create_topics import (
@@ -29,7 +32,27 @@ PARTITIONS_PER_REQUEST_MAX = 10_000
 DEFAULT = -1
 
 
-@handles(CreateTopicsRequest)
+def _asks_to_create(topic: CreatableTopic, context: Context) -> tuple[Right, str] | None:
+    if context.may(CREATE_CLUSTER, CLUSTER_NAME):
+        return None
+    return CREATE_TOPIC, topic.name
+
+
+_MAY_CREATE = Each([CREATE_CLUSTER, CREATE_TOPIC], _asks_to_create, "topics", "topics")
+
+
+def _hide_settings(request: CreateTopicsRequest, reply: CreateTopicsResponse, context: Context) -> None:
+    for topic in reply.topics:
+        if not topic.error_code and not context.may(DESCRIBE_CONFIGS_TOPIC, topic.name):
+            topic.topic_config_error_code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+            topic.num_partitions = topic.replication_factor = -1
+            topic.configs = []
+
+
+@handles(
+    CreateTopicsRequest,
+    access=[_MAY_CREATE, Sight(_hide_settings, [DESCRIBE_CONFIGS_TOPIC])],
+)
 async def create_topics(request: CreateTopicsRequest, context: Context) -> CreateTopicsResponse:
     counts = Counter(topic.name for topic in request.topics)
     results: dict[str, CreatableTopicResult] = {}

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 
+from tidings.broker.access.guards import each
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.errors import DiskError
+from tidings.security.rights import DELETE_TOPIC
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.delete_records import (
     DeleteRecordsPartition,
@@ -22,7 +24,7 @@ from tidings.wire.messages.delete_records import (
 NO_WATERMARK = -1
 
 
-@handles(DeleteRecordsRequest)
+@handles(DeleteRecordsRequest, access=[each(DELETE_TOPIC, "topics")])
 async def delete_records(request: DeleteRecordsRequest, context: Context) -> DeleteRecordsResponse:
     return DeleteRecordsResponse(
         topics=[

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tidings.broker.access.guards import each, topic_named
 from tidings.broker.catalog.topic import Topic
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.security.rights import DELETE_TOPIC
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import NULL_UUID
 from tidings.wire.messages.delete_topics import (
@@ -22,7 +24,13 @@ from tidings.wire.messages.delete_topics import (
 BY_ID_SINCE = 6
 
 
-@handles(DeleteTopicsRequest)
+@handles(
+    DeleteTopicsRequest,
+    access=[
+        each(DELETE_TOPIC, "topics", "responses", name=topic_named),
+        each(DELETE_TOPIC, "topic_names", "responses", name=""),
+    ],
+)
 async def delete_topics(request: DeleteTopicsRequest, context: Context) -> DeleteTopicsResponse:
     asked = request.topics
     if context.api_version < BY_ID_SINCE:

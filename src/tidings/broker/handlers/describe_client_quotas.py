@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from tidings.broker.access.guards import cluster
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.coordination.quotas.filters import Component, chosen
+from tidings.security.rights import DESCRIBE_CONFIGS_CLUSTER
 from tidings.wire.error_codes import ApiError
 from tidings.wire.messages.describe_client_quotas import (
     DescribeClientQuotasRequest,
@@ -17,7 +19,7 @@ from tidings.wire.messages.describe_client_quotas import (
 )
 
 
-@handles(DescribeClientQuotasRequest)
+@handles(DescribeClientQuotasRequest, access=[cluster(DESCRIBE_CONFIGS_CLUSTER)])
 def describe_client_quotas(request: DescribeClientQuotasRequest, context: Context) -> DescribeClientQuotasResponse:
     quotas = context.broker.catalog.quotas.entries
     components = [Component(asked.entity_type, asked.match_type, asked.match) for asked in request.components]

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from tidings.broker.requests.advertised import CLUSTER_OPERATIONS, advertised_address
+from tidings.broker.access.guards import NOBODY_IS_KEPT_OUT
+from tidings.broker.requests.advertised import advertised_address, cluster_operations
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.describe_cluster import (
@@ -19,7 +20,7 @@ BROKERS = 1
 CONTROLLERS = 2
 
 
-@handles(DescribeClusterRequest)
+@handles(DescribeClusterRequest, access=NOBODY_IS_KEPT_OUT)
 def describe_cluster(request: DescribeClusterRequest, context: Context) -> DescribeClusterResponse:
     if request.endpoint_type == CONTROLLERS:
         raise ApiError(
@@ -35,5 +36,5 @@ def describe_cluster(request: DescribeClusterRequest, context: Context) -> Descr
         brokers=[DescribeClusterBroker(broker_id=broker.config.node_id, host=host, port=port)],
     )
     if request.include_cluster_authorized_operations:
-        response.cluster_authorized_operations = CLUSTER_OPERATIONS
+        response.cluster_authorized_operations = cluster_operations(context)
     return response

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from tidings.broker.access.guards import each_resource
 from tidings.broker.catalog.catalog_state import ResourceType
 from tidings.broker.catalog.config_changes import check_broker
 from tidings.broker.catalog.topic_names import check_name
@@ -19,6 +20,7 @@ from tidings.broker.settings.config_key import ConfigKey, ConfigSource
 from tidings.broker.settings.group_configs import GROUP_CONFIGS, check_group, group_value
 from tidings.broker.settings.resolved import DEFAULT_BROKER, Setting
 from tidings.broker.settings.topic_configs import TOPIC_CONFIGS
+from tidings.security.rules import Operation
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.describe_configs import (
     DescribeConfigsRequest,
@@ -30,7 +32,7 @@ from tidings.wire.messages.describe_configs import (
 )
 
 
-@handles(DescribeConfigsRequest)
+@handles(DescribeConfigsRequest, access=[each_resource(Operation.DESCRIBE_CONFIGS, "results")])
 def describe_configs(request: DescribeConfigsRequest, context: Context) -> DescribeConfigsResponse:
     return DescribeConfigsResponse(results=[_describe(resource, request, context) for resource in request.resources])
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 
+from tidings.broker.access.guards import cluster
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.security.rights import DESCRIBE_CLUSTER
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.describe_log_dirs import (
     DescribeLogDirsPartition,
@@ -22,7 +24,7 @@ from tidings.wire.messages.describe_log_dirs import (
 UNKNOWN = -1
 
 
-@handles(DescribeLogDirsRequest)
+@handles(DescribeLogDirsRequest, access=[cluster(DESCRIBE_CLUSTER)])
 def describe_log_dirs(request: DescribeLogDirsRequest, context: Context) -> DescribeLogDirsResponse:
     path = context.broker.folder.path
     total, usable = _disk_bytes(path)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from tidings.broker.access.guards import each
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.broker.requests.lookup import find_partition
 from tidings.errors import DiskError
+from tidings.security.rights import READ_TOPIC
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.describe_producers import (
     DescribeProducersRequest,
@@ -15,7 +17,7 @@ from tidings.wire.messages.describe_producers import (
 )
 
 
-@handles(DescribeProducersRequest)
+@handles(DescribeProducersRequest, access=[each(READ_TOPIC, "topics")])
 def describe_producers(request: DescribeProducersRequest, context: Context) -> DescribeProducersResponse:
     return DescribeProducersResponse(
         topics=[

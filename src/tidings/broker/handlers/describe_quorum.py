@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+from tidings.broker.access.guards import cluster
 from tidings.broker.catalog.topic_names import CATALOG
 from tidings.broker.requests.advertised import advertised_address
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.security.rights import DESCRIBE_CLUSTER
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.describe_quorum import (
     DescribeQuorumRequest,
@@ -24,7 +26,7 @@ LEADER_EPOCH = 1
 """Nobody else was ever elected."""
 
 
-@handles(DescribeQuorumRequest)
+@handles(DescribeQuorumRequest, access=[cluster(DESCRIBE_CLUSTER)])
 def describe_quorum(request: DescribeQuorumRequest, context: Context) -> DescribeQuorumResponse:
     host, port = advertised_address(context)
     node = Node(node_id=context.broker.config.node_id, listeners=[Listener(name="PLAINTEXT", host=host, port=port)])

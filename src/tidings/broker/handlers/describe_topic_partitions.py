@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tidings.broker.access.guards import inside
 from tidings.broker.catalog.topic import Replica, Topic
 from tidings.broker.catalog.topic_names import INTERNAL, check_name
-from tidings.broker.requests.advertised import TOPIC_OPERATIONS
+from tidings.broker.requests.advertised import topic_operations
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.security.rights import DESCRIBE_TOPIC
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.describe_topic_partitions import (
     Cursor,
@@ -27,7 +29,7 @@ PARTITIONS_MAX = 2000
 NO_LEADER = -1
 
 
-@handles(DescribeTopicPartitionsRequest)
+@handles(DescribeTopicPartitionsRequest, access=[inside(DESCRIBE_TOPIC)])
 def describe_topic_partitions(
     request: DescribeTopicPartitionsRequest, context: Context
 ) -> DescribeTopicPartitionsResponse:
@@ -39,11 +41,11 @@ def describe_topic_partitions(
             response.next_cursor = Cursor(topic_name=name, partition_index=first)
             break
         topic = catalog.topics.get(name)
-        if topic is None:
-            response.topics.append(_unknown(name))
+        if topic is None or not _may_see(name, context):
+            response.topics.append(_unknown(name, context))
             continue
         told = topic.partitions[first : first + room]
-        response.topics.append(_answer(topic, told, context.broker.config.node_id))
+        response.topics.append(_answer(topic, told, context))
         room -= len(told)
         if first + len(told) < len(topic.partitions):
             response.next_cursor = Cursor(topic_name=name, partition_index=first + len(told))
@@ -54,7 +56,9 @@ def describe_topic_partitions(
 def _asked(request: DescribeTopicPartitionsRequest, context: Context) -> Iterator[tuple[str, int]]:
     """Names, and of each the first partition to be told, from the cursor on."""
     cursor = request.cursor
-    names = {asked.name for asked in request.topics} or set(context.broker.catalog.topics)
+    names = {asked.name for asked in request.topics} or {
+        name for name in context.broker.catalog.topics if _may_see(name, context)
+    }
     for name in sorted(names):
         if cursor is None or name > cursor.topic_name:
             yield name, 0
@@ -62,13 +66,17 @@ def _asked(request: DescribeTopicPartitionsRequest, context: Context) -> Iterato
             yield name, max(cursor.partition_index, 0)
 
 
-def _answer(topic: Topic, replicas: list[Replica], node_id: int) -> DescribeTopicPartitionsResponseTopic:
+def _may_see(name: str, context: Context) -> bool:
+    return context.may(DESCRIBE_TOPIC, name)
+
+
+def _answer(topic: Topic, replicas: list[Replica], context: Context) -> DescribeTopicPartitionsResponseTopic:
     return DescribeTopicPartitionsResponseTopic(
         name=topic.name,
         topic_id=topic.id,
         is_internal=topic.is_internal,
-        partitions=[_partition(replica, node_id) for replica in replicas],
-        topic_authorized_operations=TOPIC_OPERATIONS,
+        partitions=[_partition(replica, context.broker.config.node_id) for replica in replicas],
+        topic_authorized_operations=topic_operations(topic.name, context),
     )
 
 
@@ -87,10 +95,11 @@ def _partition(replica: Replica, node_id: int) -> DescribeTopicPartitionsRespons
     )
 
 
-def _unknown(name: str) -> DescribeTopicPartitionsResponseTopic:
+def _unknown(name: str, context: Context) -> DescribeTopicPartitionsResponseTopic:
     try:
         check_name(name)
-        code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+        seen = _may_see(name, context)
+        code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if seen else ErrorCode.TOPIC_AUTHORIZATION_FAILED
     except ApiError as error:
         code = error.code
     return DescribeTopicPartitionsResponseTopic(error_code=code, name=name, is_internal=name in INTERNAL)

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from tidings.broker.access.guards import cluster
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.security.rights import DESCRIBE_CLUSTER
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.describe_user_scram_credentials import (
     DescribeUserScramCredentialsRequest,
@@ -14,7 +16,7 @@ from tidings.wire.messages.describe_user_scram_credentials import (
 )
 
 
-@handles(DescribeUserScramCredentialsRequest)
+@handles(DescribeUserScramCredentialsRequest, access=[cluster(DESCRIBE_CLUSTER)])
 def describe_user_scram_credentials(
     request: DescribeUserScramCredentialsRequest, context: Context
 ) -> DescribeUserScramCredentialsResponse:

@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
+from tidings.broker.access.guards import cluster
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.security.rights import ALTER_CLUSTER
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.elect_leaders import (
     ElectLeadersRequest,
@@ -20,7 +22,7 @@ PREFERRED = 0
 UNCLEAN = 1
 
 
-@handles(ElectLeadersRequest)
+@handles(ElectLeadersRequest, access=[cluster(ALTER_CLUSTER)])
 def elect_leaders(request: ElectLeadersRequest, context: Context) -> ElectLeadersResponse:
     if request.election_type not in (PREFERRED, UNCLEAN):
         raise ApiError(ErrorCode.INVALID_REQUEST, f"There is no election type {request.election_type}.")

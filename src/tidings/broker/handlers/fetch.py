@@ -14,12 +14,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from tidings.broker.access.guards import inside
 from tidings.broker.requests.dispatch import Context, Reply, handles
 from tidings.broker.requests.fetch_sessions import Asked, FetchSession
 from tidings.broker.requests.long_polls import LongPoll
-from tidings.broker.requests.lookup import check_leader_epoch, find_partition
+from tidings.broker.requests.lookup import check_leader_epoch, find_partition, find_topic
 from tidings.errors import DiskError
 from tidings.log.partition import Partition
+from tidings.security.rights import READ_TOPIC
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.fetch import (
     AbortedTransaction,
@@ -37,7 +39,7 @@ TOPIC_IDS_SINCE = 13
 READ_COMMITTED = 1
 
 
-@handles(FetchRequest)
+@handles(FetchRequest, access=[inside(READ_TOPIC)])
 def fetch(request: FetchRequest, context: Context) -> Reply | asyncio.Future[Reply]:
     broker = context.broker
     uses_ids = context.api_version >= TOPIC_IDS_SINCE
@@ -54,6 +56,7 @@ class _Fetch:
     def __init__(self, request: FetchRequest, context: Context, session: FetchSession) -> None:
         self._request = request
         self._broker = context.broker
+        self._context = context
         self._session = session
         broker, quota_bytes = context.broker, context.broker.throttle.fetch_bytes_max(context.client_id)
         self._bytes_max = int(min(request.max_bytes, broker.config.fetch_bytes_max, quota_bytes))
@@ -131,6 +134,8 @@ class _Fetch:
     def _read_partition(self, asked: Asked, data: FetchPartition, reply: PartitionData) -> None:
         partition = find_partition(self._broker.catalog, asked.topic, data.partition)
         check_leader_epoch(partition, data.current_leader_epoch)
+        if not self._broker.access.is_open:
+            self._must_be_readable(asked.topic)
         self._partitions.append(partition)
         if data.last_fetched_epoch >= 0 and _diverges(partition, data, reply):
             return
@@ -148,6 +153,11 @@ class _Fetch:
             self._found_bytes += len(reply.records)
             if self._is_committed and reply.records:
                 reply.aborted_transactions = _aborted(partition, offset, up_to, reply.records)
+
+    def _must_be_readable(self, asked: str | bytes) -> None:
+        topic = find_topic(self._broker.catalog, asked)
+        if not self._context.may(READ_TOPIC, topic.name):
+            raise ApiError(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
 
     def _response(self) -> FetchResponse:
         session, found = self._session, self._found

@@ -7,8 +7,11 @@ be used, clients are told to ask again later, so that they do not go round in ci
 
 from __future__ import annotations
 
+from tidings.broker.access.guards import inside
+from tidings.broker.access.refusals import CODES, MESSAGES
 from tidings.broker.requests.advertised import advertised_address
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.security.rights import CLUSTER_ACTION_CLUSTER, DESCRIBE_GROUP, DESCRIBE_TRANSACTION
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
 
@@ -16,9 +19,19 @@ GROUP = 0
 TRANSACTION = 1
 SEVERAL_KEYS_SINCE = 4
 NOBODY = -1
+_RIGHTS = {GROUP: DESCRIBE_GROUP, TRANSACTION: DESCRIBE_TRANSACTION}
 
 
-@handles(FindCoordinatorRequest)
+@handles(
+    FindCoordinatorRequest,
+    access=[
+        inside(
+            DESCRIBE_GROUP,
+            DESCRIBE_TRANSACTION,
+            CLUSTER_ACTION_CLUSTER,
+        )
+    ],
+)
 def find_coordinator(request: FindCoordinatorRequest, context: Context) -> FindCoordinatorResponse:
     if context.api_version >= SEVERAL_KEYS_SINCE:
         found = [_find(key, request.key_type, context) for key in request.coordinator_keys]
@@ -35,6 +48,10 @@ def find_coordinator(request: FindCoordinatorRequest, context: Context) -> FindC
 
 def _find(key: str, key_type: int, context: Context) -> Coordinator:
     broker = context.broker
+    right = _RIGHTS.get(key_type)
+    if right is not None and not context.may(right, key):
+        code = CODES[right.resource_type]
+        return _nobody(key, code, MESSAGES[code])
     if key_type not in (GROUP, TRANSACTION):
         return _nobody(key, ErrorCode.INVALID_REQUEST, f"there is no coordinator for keys of type {key_type} here")
     if key_type == GROUP and not broker.groups.is_available:

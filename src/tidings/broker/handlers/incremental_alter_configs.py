@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from enum import IntEnum
 from functools import partial
 
+from tidings.broker.access.guards import each_resource
 from tidings.broker.catalog.config_changes import Wanted, alter, check_not_null, repeated
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.broker.settings.config_key import ConfigKey, ConfigType
+from tidings.security import rules as access_rules
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.incremental_alter_configs import (
     AlterableConfig,
@@ -31,7 +33,7 @@ class Operation(IntEnum):
     SUBTRACT = 3
 
 
-@handles(IncrementalAlterConfigsRequest)
+@handles(IncrementalAlterConfigsRequest, access=[each_resource(access_rules.Operation.ALTER_CONFIGS, "responses")])
 async def incremental_alter_configs(
     request: IncrementalAlterConfigsRequest, context: Context
 ) -> IncrementalAlterConfigsResponse:

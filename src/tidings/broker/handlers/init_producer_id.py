@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import logging
 
+from tidings.broker.access.guards import Check, refuse
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.errors import DiskError
+from tidings.security.rights import IDEMPOTENT_WRITE_CLUSTER, WRITE_TOPIC, WRITE_TRANSACTION
+from tidings.security.rules import CLUSTER_NAME, ResourceType
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.message import Message
 from tidings.wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
@@ -20,7 +23,27 @@ FIRST_EPOCH = 0
 NO_EPOCH = -1
 
 
-@handles(InitProducerIdRequest)
+_NEEDS = (
+    [
+        WRITE_TRANSACTION,
+        IDEMPOTENT_WRITE_CLUSTER,
+        WRITE_TOPIC,
+    ],
+)
+
+
+def _may_have_an_id(request: InitProducerIdRequest, context: Context) -> None:
+    """Who may write to any topic may do so idempotently (KIP-679)."""
+    if request.transactional_id is not None:
+        if not context.may(WRITE_TRANSACTION, request.transactional_id):
+            raise refuse(ResourceType.TRANSACTIONAL_ID)
+        return
+    writes_somewhere = context.broker.access.allows_some(context.who, *WRITE_TOPIC)
+    if not writes_somewhere and not context.may(IDEMPOTENT_WRITE_CLUSTER, CLUSTER_NAME):
+        raise refuse(ResourceType.CLUSTER)
+
+
+@handles(InitProducerIdRequest, access=[Check(_may_have_an_id, *_NEEDS)])
 async def init_producer_id(request: InitProducerIdRequest, context: Context) -> Message:
     if request.transactional_id is not None:
         return await context.broker.transactions.init_producer_id(request, context)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tidings.broker.access.guards import cluster
 from tidings.broker.catalog.catalog_state import ResourceType
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.security.rights import DESCRIBE_CONFIGS_CLUSTER
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.list_config_resources import (
     ConfigResource,
@@ -21,7 +23,7 @@ BROKER_LOGGER = 8
 ALL_KINDS_SINCE = 1
 
 
-@handles(ListConfigResourcesRequest)
+@handles(ListConfigResourcesRequest, access=[cluster(DESCRIBE_CONFIGS_CLUSTER)])
 def list_config_resources(request: ListConfigResourcesRequest, context: Context) -> ListConfigResourcesResponse:
     names = _names(context)
     kinds = list(dict.fromkeys(request.resource_types)) or list(names)

@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
+from tidings.broker.access.guards import each
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.broker.requests.lookup import check_leader_epoch, find_partition
 from tidings.errors import DiskError
 from tidings.log.partition import Partition
+from tidings.security.rights import DESCRIBE_TOPIC
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.list_offsets import (
     ListOffsetsPartition,
@@ -34,7 +36,7 @@ READ_COMMITTED = 1
 NOWHERE = (-1, -1)
 
 
-@handles(ListOffsetsRequest)
+@handles(ListOffsetsRequest, access=[each(DESCRIBE_TOPIC, "topics")])
 def list_offsets(request: ListOffsetsRequest, context: Context) -> ListOffsetsResponse:
     seen: set[tuple[str, int]] = set()
     response = ListOffsetsResponse()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from tidings.broker.access.guards import cluster
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.security.rights import DESCRIBE_CLUSTER
 from tidings.wire.messages.list_partition_reassignments import (
     ListPartitionReassignmentsRequest,
     ListPartitionReassignmentsResponse,
 )
 
 
-@handles(ListPartitionReassignmentsRequest)
+@handles(ListPartitionReassignmentsRequest, access=[cluster(DESCRIBE_CLUSTER)])
 def list_partition_reassignments(
     request: ListPartitionReassignmentsRequest, context: Context
 ) -> ListPartitionReassignmentsResponse:

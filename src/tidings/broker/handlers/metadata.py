@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tidings.broker.access.guards import inside
 from tidings.broker.catalog.topic import NewTopic, Replica, Topic
 from tidings.broker.catalog.topic_names import INTERNAL, check_name
-from tidings.broker.requests.advertised import CLUSTER_OPERATIONS, NOT_ASKED, TOPIC_OPERATIONS, advertised_address
+from tidings.broker.requests.advertised import NOT_ASKED, advertised_address, cluster_operations, topic_operations
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.security.rights import CREATE_CLUSTER, CREATE_TOPIC, DESCRIBE_TOPIC
+from tidings.security.rules import CLUSTER_NAME
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import NULL_UUID
 from tidings.wire.messages.metadata import (
@@ -30,7 +33,16 @@ ASKED_BY_ID_SINCE = 12
 NO_LEADER = -1
 
 
-@handles(MetadataRequest)
+@handles(
+    MetadataRequest,
+    access=[
+        inside(
+            DESCRIBE_TOPIC,
+            CREATE_TOPIC,
+            CREATE_CLUSTER,
+        )
+    ],
+)
 async def metadata(request: MetadataRequest, context: Context) -> MetadataResponse:
     broker = context.broker
     host, port = advertised_address(context)
@@ -41,15 +53,16 @@ async def metadata(request: MetadataRequest, context: Context) -> MetadataRespon
         topics=await _topics(request, context),
     )
     if request.include_cluster_authorized_operations:
-        response.cluster_authorized_operations = CLUSTER_OPERATIONS
+        response.cluster_authorized_operations = cluster_operations(context)
     return response
 
 
 async def _topics(request: MetadataRequest, context: Context) -> list[MetadataResponseTopic]:
     catalog = context.broker.catalog
-    operations = TOPIC_OPERATIONS if request.include_topic_authorized_operations else NOT_ASKED
+    with_operations = request.include_topic_authorized_operations
     if request.topics is None or (context.api_version == 0 and not request.topics):
-        return [_answer(topic, context, operations) for topic in catalog.topics.values()]
+        seen = (topic for topic in catalog.topics.values() if _may_see(topic.name, context))
+        return [_answer(topic, context, with_operations) for topic in seen]
     ids = dict.fromkeys(asked.topic_id for asked in request.topics if asked.topic_id != NULL_UUID)
     names = dict.fromkeys(asked.name for asked in request.topics if asked.name is not None)
     if context.api_version < ASKED_BY_ID_SINCE and (ids or any(asked.name is None for asked in request.topics)):
@@ -61,17 +74,28 @@ async def _topics(request: MetadataRequest, context: Context) -> list[MetadataRe
         found = ((topic_id, catalog.topic_by_id(topic_id)) for topic_id in ids)
         return [
             MetadataResponseTopic(error_code=ErrorCode.UNKNOWN_TOPIC_ID, name=None, topic_id=topic_id)
-            if topic is None
-            else _answer(topic, context, operations)
+            if topic is None or not _may_see(topic.name, context)
+            else _answer(topic, context, with_operations)
             for topic_id, topic in found
         ]
-    missing = [name for name in names if name not in catalog.topics]
-    errors = await _create(missing, request, context) if missing else {}
+    hidden = dict.fromkeys(
+        (name for name in names if not _may_see(name, context)), ErrorCode.TOPIC_AUTHORIZATION_FAILED
+    )
+    missing = [name for name in names if name not in catalog.topics and name not in hidden]
+    errors = hidden | (await _create(missing, request, context) if missing else {})
     answers = []
     for name in names:
-        topic = catalog.topics.get(name)
-        answers.append(_unknown(name, errors.get(name)) if topic is None else _answer(topic, context, operations))
+        topic = None if name in hidden else catalog.topics.get(name)
+        answers.append(_unknown(name, errors.get(name)) if topic is None else _answer(topic, context, with_operations))
     return answers
+
+
+def _may_see(name: str, context: Context) -> bool:
+    return context.may(DESCRIBE_TOPIC, name)
+
+
+def _may_create(name: str, context: Context) -> bool:
+    return context.may(CREATE_CLUSTER, CLUSTER_NAME) or context.may(CREATE_TOPIC, name)
 
 
 async def _create(names: Iterable[str], request: MetadataRequest, context: Context) -> dict[str, ErrorCode]:
@@ -86,6 +110,9 @@ async def _create(names: Iterable[str], request: MetadataRequest, context: Conte
         except ApiError as error:
             errors[name] = error.code
     if wanted and config.auto_create_topics and request.allow_auto_topic_creation:
+        refused = [new.name for new in wanted if not _may_create(new.name, context)]
+        errors |= dict.fromkeys(refused, ErrorCode.TOPIC_AUTHORIZATION_FAILED)
+        wanted = [new for new in wanted if new.name not in errors]
         outcomes = await context.broker.catalog.create(wanted)
         for new, outcome in zip(wanted, outcomes, strict=True):
             if isinstance(outcome, ApiError):
@@ -93,7 +120,7 @@ async def _create(names: Iterable[str], request: MetadataRequest, context: Conte
     return errors
 
 
-def _answer(topic: Topic, context: Context, operations: int) -> MetadataResponseTopic:
+def _answer(topic: Topic, context: Context, with_operations: bool) -> MetadataResponseTopic:
     node_id = context.broker.config.node_id
     return MetadataResponseTopic(
         error_code=ErrorCode.NONE,
@@ -101,7 +128,7 @@ def _answer(topic: Topic, context: Context, operations: int) -> MetadataResponse
         topic_id=topic.id,
         is_internal=topic.is_internal,
         partitions=[_partition(replica, node_id) for replica in topic.partitions],
-        topic_authorized_operations=operations,
+        topic_authorized_operations=topic_operations(topic.name, context) if with_operations else NOT_ASKED,
     )
 
 

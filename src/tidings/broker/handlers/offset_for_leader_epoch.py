@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+from tidings.broker.access.guards import each
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.broker.requests.lookup import check_leader_epoch, find_partition
+from tidings.security.rights import DESCRIBE_TOPIC
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.offset_for_leader_epoch import (
     EpochEndOffset,
@@ -18,7 +20,7 @@ from tidings.wire.messages.offset_for_leader_epoch import (
 )
 
 
-@handles(OffsetForLeaderEpochRequest)
+@handles(OffsetForLeaderEpochRequest, access=[each(DESCRIBE_TOPIC, "topics", name="topic")])
 def offset_for_leader_epoch(request: OffsetForLeaderEpochRequest, context: Context) -> OffsetForLeaderEpochResponse:
     return OffsetForLeaderEpochResponse(
         topics=[

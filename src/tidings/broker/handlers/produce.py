@@ -16,6 +16,7 @@ import asyncio
 from contextlib import suppress
 from functools import partial
 
+from tidings.broker.access.guards import each, refused_all, topic_named, whole
 from tidings.broker.catalog.topic import Topic
 from tidings.broker.coordinators.transactions import Claim
 from tidings.broker.requests.dispatch import CloseConnection, Context, Reply, handles
@@ -23,6 +24,7 @@ from tidings.broker.requests.lookup import find_topic
 from tidings.coordination.outcome import Producer, TopicPartition
 from tidings.errors import DiskError
 from tidings.log.partition import Partition
+from tidings.security.rights import WRITE_TOPIC, WRITE_TRANSACTION
 from tidings.wire.compression import Compression
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.produce import (
@@ -47,7 +49,16 @@ ACKS = (-1, 0, 1)
 ONE_BATCH = "there must be exactly one whole record batch for a partition"
 
 
-@handles(ProduceRequest, announced_since=0, pipelined=True)
+@handles(
+    ProduceRequest,
+    announced_since=0,
+    pipelined=True,
+    access=[
+        whole(WRITE_TRANSACTION, "transactional_id"),
+        each(WRITE_TOPIC, "topic_data", "responses", name=topic_named),
+    ],
+    refused=refused_all("topic_data", "responses"),
+)
 def produce(request: ProduceRequest, context: Context) -> Reply | asyncio.Future[Reply]:
     under_way = _Produce(request, context)
     return under_way.reply() if request.transactional_id is None else under_way.transactional_reply()

@@ -5,10 +5,12 @@ v4 TRANSACTION_ABORTABLE. v5: the log of the groups' offsets is added to the tra
 
 from __future__ import annotations
 
+from tidings.broker.access.guards import each, refused_all, whole
 from tidings.broker.coordinators.transactions import OFFSETS_PARTITION, Claim
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.coordination.groups.transactional_commit import refused
 from tidings.coordination.outcome import Producer
+from tidings.security.rights import READ_GROUP, READ_TOPIC, WRITE_TRANSACTION
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.message import Message
 from tidings.wire.messages.txn_offset_commit import TxnOffsetCommitRequest
@@ -17,7 +19,15 @@ ABORTABLE_SINCE = 4
 VERSION_2_SINCE = 5
 
 
-@handles(TxnOffsetCommitRequest)
+@handles(
+    TxnOffsetCommitRequest,
+    access=[
+        whole(WRITE_TRANSACTION, "transactional_id"),
+        whole(READ_GROUP, "group_id"),
+        each(READ_TOPIC, "topics"),
+    ],
+    refused=refused_all("topics"),
+)
 async def txn_offset_commit(request: TxnOffsetCommitRequest, context: Context) -> Message:
     groups, transactions = context.broker.groups, context.broker.transactions
     producer = Producer(request.producer_id, request.producer_epoch)

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+from tidings.broker.access.guards import cluster
 from tidings.broker.features import FEATURES
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.security.rights import ALTER_CLUSTER
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.update_features import (
     FeatureUpdateKey,
@@ -20,7 +22,7 @@ ONE_ANSWER_SINCE = 2
 FAILED_FOR_ALL = "The update failed for all features since the following feature had an error"
 
 
-@handles(UpdateFeaturesRequest)
+@handles(UpdateFeaturesRequest, access=[cluster(ALTER_CLUSTER)])
 def update_features(request: UpdateFeaturesRequest, context: Context) -> UpdateFeaturesResponse:
     results = [_result(asked, context) for asked in request.feature_updates]
     if context.api_version < ONE_ANSWER_SINCE:

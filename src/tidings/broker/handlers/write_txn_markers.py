@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+from tidings.broker.access.guards import cluster
+from tidings.broker.access.refusals import refused_item
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.coordination.outcome import Producer
+from tidings.security.rights import ALTER_CLUSTER, CLUSTER_ACTION_CLUSTER
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.write_txn_markers import (
     WritableTxnMarker,
@@ -21,7 +24,15 @@ from tidings.wire.messages.write_txn_markers import (
 )
 
 
-@handles(WriteTxnMarkersRequest)
+def _refused(request: WriteTxnMarkersRequest, code: ErrorCode, version: int) -> WriteTxnMarkersResponse:
+    markers = []
+    for marker in request.markers:
+        topics = [refused_item(WritableTxnMarkerTopicResult, topic, code) for topic in marker.topics]
+        markers.append(WritableTxnMarkerResult(producer_id=marker.producer_id, topics=topics))
+    return WriteTxnMarkersResponse(markers=markers)
+
+
+@handles(WriteTxnMarkersRequest, access=[cluster(ALTER_CLUSTER, CLUSTER_ACTION_CLUSTER)], refused=_refused)
 async def write_txn_markers(request: WriteTxnMarkersRequest, context: Context) -> WriteTxnMarkersResponse:
     under_way: list[asyncio.Future[None]] = []
     results = [_write(marker, context, under_way) for marker in request.markers]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from tidings.broker.requests.dispatch import Context
+from tidings.security.rights import DESCRIBE_CLUSTER
+from tidings.security.rules import CLUSTER_NAME, ResourceType
 
 _ANY_ADDRESS = {"0.0.0.0", "::", ""}
 
@@ -20,15 +20,13 @@ def advertised_address(context: Context) -> tuple[str, int]:
     return (context.local_host if host in _ANY_ADDRESS else host), port
 
 
-def _bits(operations: Iterable[int]) -> int:
-    return sum(1 << operation for operation in operations)
+def topic_operations(name: str, context: Context) -> int:
+    """What this client may do to a topic, as bits."""
+    return context.operations(ResourceType.TOPIC, name)
 
 
-# Kafka's numbers of operations (AclOperation). Without access control everyone may do everything there is.
-_READ, _WRITE, _CREATE, _DELETE, _ALTER, _DESCRIBE, _CLUSTER_ACTION = 3, 4, 5, 6, 7, 8, 9
-_DESCRIBE_CONFIGS, _ALTER_CONFIGS, _IDEMPOTENT_WRITE = 10, 11, 12
-
-TOPIC_OPERATIONS = _bits([_READ, _WRITE, _CREATE, _DELETE, _ALTER, _DESCRIBE, _DESCRIBE_CONFIGS, _ALTER_CONFIGS])
-CLUSTER_OPERATIONS = _bits(
-    [_CREATE, _ALTER, _DESCRIBE, _CLUSTER_ACTION, _DESCRIBE_CONFIGS, _ALTER_CONFIGS, _IDEMPOTENT_WRITE]
-)
+def cluster_operations(context: Context) -> int:
+    """What this client may do to the cluster, as bits; nothing, if it may not even describe it."""
+    if not context.may(DESCRIBE_CLUSTER, CLUSTER_NAME):
+        return 0
+    return context.operations(ResourceType.CLUSTER, CLUSTER_NAME)

@@ -64,7 +64,7 @@ class Call:
             pos = _skip_header_tags(frame, pos)
         request, _ = decode(api.request, version, frame if api.pipelined else bytes(frame), pos)
         try:
-            reply = api.handle(request, context)
+            reply = api.handle(request, context) if broker.access.is_open else api.guarded(request, context)
         except Exception as error:
             self._reply = self._answer_to(error)
             return

@@ -126,6 +126,12 @@ BROKER_CONFIGS: dict[str, ConfigKey] = table(
             documentation="How much compaction goes through in a second; it takes a quarter of a processor at most.",
         ),
         _fixed("advertised.listeners", _LIST, None, "The address clients are told, if not that of listeners."),
+        _fixed(
+            "allow.everyone.if.no.acl.found",
+            ConfigType.BOOLEAN,
+            "false",
+            "Whether everybody may do what no access rule is about. Unlike Apache Kafka's, this broker says yes.",
+        ),
         _fixed("auto.create.topics.enable", ConfigType.BOOLEAN, "true", "Whether asking for a topic creates it."),
         _fixed("broker.id", _INT, "-1", "The same as node.id."),
         _fixed("connections.max.idle.ms", _LONG, "600000", "How long a silent connection is kept."),
@@ -160,6 +166,7 @@ BROKER_CONFIGS: dict[str, ConfigKey] = table(
         _fixed("process.roles", _LIST, None, "What this node is: broker and controller in one."),
         _fixed("producer.id.expiration.ms", _INT, "86400000", "How long an idle producer's sequences are remembered."),
         _fixed("socket.request.max.bytes", _INT, "104857600", "The largest request accepted."),
+        _fixed("super.users", ConfigType.STRING, "", "Who may do everything: User:name, with ; in between."),
         _fixed("transaction.max.timeout.ms", _INT, "900000", "The longest time a producer may ask for a transaction."),
         _fixed("transaction.state.log.num.partitions", _INT, "50", "Partitions of __transaction_state."),
         _fixed("transactional.id.expiration.ms", _INT, "604800000", "How long an unused transactional id is kept."),
@@ -171,6 +178,7 @@ def static_values(config: BrokerConfig, log_dir: str) -> dict[str, str]:
     """What is set where this broker was started, and is not Kafka's default anyway."""
     listener = f"PLAINTEXT://{config.host}:{config.port}"
     values = {
+        "allow.everyone.if.no.acl.found": str(config.allow_if_no_rule).lower(),
         "auto.create.topics.enable": str(config.auto_create_topics).lower(),
         "broker.id": str(config.node_id),
         "connections.max.idle.ms": str(config.connection_idle_ms_max),
@@ -195,6 +203,7 @@ def static_values(config: BrokerConfig, log_dir: str) -> dict[str, str]:
         "offsets.topic.replication.factor": "1",
         "process.roles": "broker,controller",
         "socket.request.max.bytes": str(config.request_bytes_max),
+        "super.users": ";".join(config.superusers),
         "transaction.max.timeout.ms": str(config.transactions.timeout_ms_max),
         "transaction.state.log.num.partitions": "1",
         "transactional.id.expiration.ms": str(config.transactions.id_expiration_ms),

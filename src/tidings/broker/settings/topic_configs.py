@@ -157,7 +157,8 @@ TOPIC_CONFIGS: dict[str, ConfigKey] = table(
             "retention.ms", 604_800_000, -1, "How long a record is kept before its segment may go; -1: for ever.",
             "log.retention.ms", "log.retention.minutes", "log.retention.hours",
         ),
-        _int("segment.bytes", 1_073_741_824, 1_048_576, "The size at which a segment is closed.", "log.segment.bytes"),
+        # 4.1 takes no less than 1 MiB; what 4.0 and all before it took is taken here, since older programs ask for it.
+        _int("segment.bytes", 1_073_741_824, 14, "The size at which a segment is closed.", "log.segment.bytes"),
         _int("segment.index.bytes", 10_485_760, 4, "The largest index of a segment.", "log.index.size.max.bytes"),
         _long(
             "segment.jitter.ms", 0, 0, "Random time taken off segment.ms. None is.",

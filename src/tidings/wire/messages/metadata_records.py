@@ -1,4 +1,4 @@
-"""What the catalog writes to `__cluster_metadata`: topics, partitions, settings, quotas, in Kafka's own format."""
+"""What the catalog writes to `__cluster_metadata`: topics, settings, quotas, access rules, in Kafka's own format."""
 
 from __future__ import annotations
 
@@ -53,3 +53,18 @@ class ClientQuotaRecord(Message, versions=(0, 0), flexible_since=0, api_key=14):
     key: str = field(STRING)
     value: float = field(FLOAT64)
     remove: bool = field(BOOLEAN)
+
+
+class AccessControlEntryRecord(Message, versions=(0, 0), flexible_since=0, api_key=18):
+    id: bytes = field(UUID)
+    resource_type: int = field(INT8)
+    resource_name: str = field(STRING)
+    pattern_type: int = field(INT8)
+    principal: str = field(STRING)
+    host: str = field(STRING)
+    operation: int = field(INT8)
+    permission_type: int = field(INT8)
+
+
+class RemoveAccessControlEntryRecord(Message, versions=(0, 0), flexible_since=0, api_key=19):
+    id: bytes = field(UUID)

@@ -1,0 +1,1 @@
+"""Access rules at work: what stands between a request and its handler."""
