@@ -35,10 +35,11 @@ Key = tuple[Place, bytes | int]
 class InHand:
     """A record that was taken in, until it is finished."""
 
-    __slots__ = ("attempts", "emitted", "over", "progress", "received", "route", "step", "unacknowledged")
+    __slots__ = ("attempts", "emitted", "offset", "over", "progress", "received", "route", "step", "unacknowledged")
 
     def __init__(self, received: Received, route: Any, progress: Progress) -> None:
         self.received = received
+        self.offset = received.offset
         self.route = route
         """What `Route` gave for it."""
         self.progress = progress
@@ -132,7 +133,7 @@ class Dispatcher:
         whole = whole or lane.parked
         while len(lane.items) > lane.running:
             item = lane.items[-1]
-            if not whole and item.received.offset <= item.progress.reached:
+            if not whole and item.offset <= item.progress.reached:
                 break
             lane.items.pop()
             if lane.parked:
@@ -142,7 +143,7 @@ class Dispatcher:
             self._lanes.pop(lane.key, None)
 
     def _abandon(self, item: InHand) -> None:
-        item.progress.abandon(item.received.offset)
+        item.progress.abandon(item.offset)
         self._in_hand -= 1
         self._tell()
 
@@ -151,19 +152,23 @@ class Dispatcher:
     def accept(self, records: Iterable[Received]) -> None:
         """Take records in. Those of partitions that are not ours any more are ignored."""
         progress_of, lanes, ready, route_of = self._progress.get, self._lanes, self._ready, self._route
+        place: Place = "", -1
+        progress: Progress | None = None
         for received in records:
-            place = received[0], received[1]
-            progress = progress_of(place)
+            stream, partition, offset, _, record_key, _, _ = received
+            if partition != place[1] or stream != place[0]:  # records come in runs of one partition
+                place = stream, partition
+                progress = progress_of(place)
             if progress is None:
                 continue
             route = route_of(received)
             if route is None:
-                progress.skip(received.offset)
+                progress.skip(offset)
                 continue
-            progress.begin(received.offset)
+            progress.begin(offset)
             self._in_hand += 1
             # Without a key there is no order to keep: such a record is a lane of its own.
-            key: Key = (place, received.offset if received.key is None else received.key)
+            key: Key = (place, offset if record_key is None else record_key)
             lane = lanes.get(key)
             if lane is None:
                 lane = lanes[key] = Lane(key)
@@ -182,7 +187,7 @@ class Dispatcher:
 
     def finish(self, item: InHand) -> None:
         """All that a record asked for is done, and safe."""
-        item.progress.finish(item.received.offset)
+        item.progress.finish(item.offset)
         self._in_hand -= 1
         if self._changed:
             self._tell()
@@ -252,8 +257,8 @@ class Dispatcher:
                 continue  # dropped since
             item = lane.items[0]
             lane.running = True
-            if item.received.offset > item.progress.reached:
-                item.progress.reached = item.received.offset
+            if item.offset > item.progress.reached:
+                item.progress.reached = item.offset
             wait_s = await work(item)
             lane.running = False
             if wait_s is None:

@@ -16,7 +16,7 @@ from tidings.service.subscription import Handler
 class Handled:
     """One event in one handler's hands. Most handlers emit little and ask nothing: the envelope is read if they do."""
 
-    __slots__ = ("_record", "event", "handler", "item", "service")
+    __slots__ = ("_context", "_record", "event", "handler", "item", "service")
 
     def __init__(self, service: str, item: InHand, event: Any, handler: Handler) -> None:
         self.service = service
@@ -24,6 +24,7 @@ class Handled:
         self.event = event
         self.handler = handler
         self._record: EventRecord[Any] | None = None
+        self._context: context.EventContext | None = None
 
     def as_record(self) -> EventRecord[Any]:
         if self._record is None:
@@ -33,7 +34,9 @@ class Handled:
         return self._record
 
     def as_context(self) -> context.EventContext:
-        return self.as_record().as_context()
+        if self._context is None:
+            self._context = self.as_record().as_context()
+        return self._context
 
     def next_id(self) -> str:
         """The id of the next event: the same one when the record is handled again."""

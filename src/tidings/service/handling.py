@@ -88,7 +88,8 @@ class Handling:
     def _end(self, item: InHand) -> None:
         """Nothing more will be begun for it: it is finished once all it led to is acknowledged."""
         item.over = True
-        self._settle(item)
+        if not item.unacknowledged:
+            self.finish(item)
 
     def _settle(self, item: InHand) -> None:
         if item.over and not item.unacknowledged:

@@ -23,6 +23,9 @@ class Route(NamedTuple):
     """Why it cannot."""
 
 
+_NO_ROUTES: dict[bytes, Route] = {}
+
+
 class Routes:
     """Which handlers a record is for."""
 
@@ -40,11 +43,12 @@ class Routes:
         """Where a record goes; None when nobody here wants it. One without a value is a deletion: for tables."""
         if received.value is None:
             return None
-        routes = self._by_type.get(received.stream, {})
-        for name, value in received.headers or ():
+        stream, _, _, _, _, _, headers = received
+        routes = self._by_type.get(stream, _NO_ROUTES)
+        for name, value in headers or ():
             if name == TYPE and value is not None:
                 return routes.get(value)
         try:
-            return routes.get(type_name_of(received.stream, None).encode())
+            return routes.get(type_name_of(stream, None).encode())
         except DecodeError as error:
             return Route(None, (), str(error))
