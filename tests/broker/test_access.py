@@ -45,6 +45,8 @@ REFUSALS = {
     ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
 }
 APIS = handlers.load()
+UNSEEN = {("AlterShareGroupOffsets", Each), ("DeleteShareGroupOffsets", Each)}
+"""Of a group that is not there, nothing is told but that."""
 
 
 def creation(right: Right, name: str, permission: Permission, *, prefixed: bool = False) -> AclCreation:
@@ -140,7 +142,7 @@ def test_every_api_says_who_may_ask() -> None:
 def guarded() -> Iterator[Any]:
     for api in APIS.values():
         for guard in api.access or ():
-            if isinstance(guard, Whole | Each):
+            if isinstance(guard, Whole | Each) and (api.name, type(guard)) not in UNSEEN:
                 for right in guard.needs[0]:
                     yield pytest.param(
                         api, guard, right, id=f"{api.name}-{right.operation.name}-{right.resource_type.name}"

@@ -159,11 +159,6 @@ async def test_we_coordinate_every_group(live: Broker, client: Client, version: 
         assert (one.error_code, one.node_id, (one.host, one.port)) == (ErrorCode.NONE, 1, live.address)
 
 
-async def test_share_groups_are_not_coordinated_yet(client: Client) -> None:
-    reply = await ask(client, FindCoordinatorRequest(key_type=2, coordinator_keys=["g:t:0"]), 6)
-    assert reply.coordinators[0].error_code == ErrorCode.INVALID_REQUEST
-
-
 @pytest.mark.parametrize("version", range(6))
 async def test_every_producer_gets_an_id_of_its_own(client: Client, version: int) -> None:
     replies = [await ask(client, InitProducerIdRequest(transactional_id=None), version) for _ in range(3)]

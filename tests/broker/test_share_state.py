@@ -58,7 +58,7 @@ async def test_states_go_with_their_topic(open_broker: OpenBroker) -> None:
     broker = await open_broker()
     place = await written(broker)
     await broker.catalog.delete([broker.catalog.topic("orders")])
-    assert broker.share_state.coordinator.places() == []
+    assert broker.share_state.coordinator.places("g") == []
     with pytest.raises(ApiError):
         await broker.share_state.read(*place)
 

@@ -178,10 +178,10 @@ def test_states_of_a_deleted_topic_go_with_it_even_if_the_broker_did_not_live_to
     kept.initialize()
     kept.initialize(Place("queue", PAYMENTS, 0))
     kept.keep(kept.coordinator.topics_deleted([PAYMENTS]))
-    assert kept.coordinator.places() == [PLACE]
+    assert kept.coordinator.places("queue") == [PLACE]
     del kept.topics["orders"]
     kept.restart()
-    assert kept.coordinator.places() == []
+    assert kept.coordinator.places("queue") == []
     assert kept.log[-1] == tombstone(PLACE)
 
 

@@ -19,6 +19,7 @@ class Feature(NamedTuple):
 
 FEATURES = (
     Feature("group.version", 0, 1, 1),  # 1: the consumer group protocol (KIP-848)
+    Feature("share.version", 0, 1, 1),  # 1: share groups (KIP-932)
     Feature("transaction.version", 0, 2, 2),  # 2: each transaction has an epoch of its own (KIP-890)
 )
 FEATURES_EPOCH = 1

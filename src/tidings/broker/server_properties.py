@@ -36,6 +36,9 @@ _OF_GROUPS = {
     "group.max.session.timeout.ms": "session_timeout_ms_max",
     "group.max.size": "members_max",
     "group.min.session.timeout.ms": "session_timeout_ms_min",
+    "group.share.heartbeat.interval.ms": "share_heartbeat_interval_ms",
+    "group.share.max.size": "share_members_max",
+    "group.share.session.timeout.ms": "share_session_timeout_ms",
     "offset.metadata.max.bytes": "offset_metadata_chars_max",
 }
 _OF_TRANSACTIONS = {

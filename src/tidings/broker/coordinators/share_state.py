@@ -66,6 +66,13 @@ class ShareStateRuntime(OnDemandRuntime[ShareStateCoordinator]):
         self._check_available()
         return self.coordinator.summary(Place(group_id, topic_id, partition))
 
+    def has(self, place: Place) -> bool:
+        return self.coordinator.has(place)
+
+    def places(self, group_id: str) -> list[Place]:
+        """Those that a group has states of."""
+        return self.coordinator.places(group_id)
+
     async def initialize(self, start_offsets: Mapping[Place, int], state_epoch: int) -> None:
         """Begin these states, all or none; each at its start offset, or NO_OFFSET."""
         await self.begin()

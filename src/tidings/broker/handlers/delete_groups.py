@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import Future
-
 from tidings.broker.access.guards import each
+from tidings.broker.coordinators import share_places
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.security.rights import DELETE_GROUP
 from tidings.wire.message import Message
@@ -12,6 +11,11 @@ from tidings.wire.messages.delete_groups import DeleteGroupsRequest
 
 
 @handles(DeleteGroupsRequest, access=[each(DELETE_GROUP, "groups_names", "results", name="")])
-def delete_groups(request: DeleteGroupsRequest, context: Context) -> Future[Message]:
+async def delete_groups(request: DeleteGroupsRequest, context: Context) -> Message:
+    """The states of a share group go first: without the group, nobody would know that they are to."""
     groups = context.broker.groups
-    return groups.ask(groups.coordinator.delete, request, context)
+    for group_id in request.groups_names:
+        group = groups.coordinator.share_group(group_id)
+        if group is not None and not group.members:
+            await share_places.delete(context.broker, context.broker.share_state.places(group_id))
+    return await groups.ask(groups.coordinator.delete, request, context)

@@ -1,8 +1,8 @@
 """FindCoordinator: who looks after this group, or this transactional id? With one broker: we do.
 
 v1 asks by type of key (0 group, 1 transaction, since v6 2 share, KIP-932), v4 for several keys at once.
-Share groups are not there yet, and refused as Kafka refuses a type it does not know. While our own log of groups cannot
-be used, clients are told to ask again later, so that they do not go round in circles.
+While our own log of groups cannot be used, clients are told to ask again later, so that they do not go round in
+circles.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from tidings.broker.access.refusals import CODES, MESSAGES
 from tidings.broker.requests.advertised import advertised_address
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.security.rights import CLUSTER_ACTION_CLUSTER, DESCRIBE_GROUP, DESCRIBE_TRANSACTION
+from tidings.security.rules import CLUSTER_NAME, ResourceType
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.find_coordinator import Coordinator, FindCoordinatorRequest, FindCoordinatorResponse
 
 GROUP = 0
 TRANSACTION = 1
+SHARE = 2
 SEVERAL_KEYS_SINCE = 4
 NOBODY = -1
 _RIGHTS = {GROUP: DESCRIBE_GROUP, TRANSACTION: DESCRIBE_TRANSACTION}
@@ -52,7 +54,11 @@ def _find(key: str, key_type: int, context: Context) -> Coordinator:
     if right is not None and not context.may(right, key):
         code = CODES[right.resource_type]
         return _nobody(key, code, MESSAGES[code])
-    if key_type not in (GROUP, TRANSACTION):
+    if key_type == SHARE and not context.may(CLUSTER_ACTION_CLUSTER, CLUSTER_NAME):
+        return _nobody(key, CODES[ResourceType.CLUSTER], MESSAGES[CODES[ResourceType.CLUSTER]])
+    if key_type == SHARE and key.count(":") < 2:
+        return _nobody(key, ErrorCode.INVALID_REQUEST, "a share coordinator's key is group:topic id:partition")
+    if key_type not in (GROUP, TRANSACTION, SHARE):
         return _nobody(key, ErrorCode.INVALID_REQUEST, f"there is no coordinator for keys of type {key_type} here")
     if key_type == GROUP and not broker.groups.is_available:
         return _nobody(key, ErrorCode.COORDINATOR_NOT_AVAILABLE, "the log of consumer groups cannot be used")

@@ -152,6 +152,11 @@ BROKER_CONFIGS: dict[str, ConfigKey] = table(
         _fixed("group.max.session.timeout.ms", _INT, "1800000", "The longest session timeout a member may ask for."),
         _fixed("group.max.size", _INT, "2147483647", "The most members of a group."),
         _fixed("group.min.session.timeout.ms", _INT, "6000", "The shortest session timeout a member may ask for."),
+        _fixed(
+            "group.share.heartbeat.interval.ms", _INT, "5000", "How often a member of a share group is to be heard."
+        ),
+        _fixed("group.share.max.size", _INT, "200", "The most members of a share group."),
+        _fixed("group.share.session.timeout.ms", _INT, "45000", "How long a member of a share group may be silent."),
         _fixed("listeners", _LIST, "PLAINTEXT://:9092", "Where the broker listens."),
         _fixed("log.dir", _LIST, "/tmp/kafka-logs", "The data folder."),
         _fixed("log.dirs", _LIST, None, "The data folder."),
@@ -191,6 +196,9 @@ def static_values(config: BrokerConfig, log_dir: str) -> dict[str, str]:
         "group.max.session.timeout.ms": str(config.groups.session_timeout_ms_max),
         "group.max.size": str(config.groups.members_max),
         "group.min.session.timeout.ms": str(config.groups.session_timeout_ms_min),
+        "group.share.heartbeat.interval.ms": str(config.groups.share_heartbeat_interval_ms),
+        "group.share.max.size": str(config.groups.share_members_max),
+        "group.share.session.timeout.ms": str(config.groups.share_session_timeout_ms),
         "listeners": listener,
         CLEANER_BACKOFF_MS: str(config.compaction_check_interval_ms),
         "log.dirs": log_dir,

@@ -30,6 +30,9 @@ class GroupConfig:
     consumer_session_timeout_ms: int = 45_000  # group.consumer.session.timeout.ms
     consumer_heartbeat_interval_ms: int = 5_000  # group.consumer.heartbeat.interval.ms
     consumer_unsettled_heartbeat_interval_ms: int = 500
+    share_members_max: int = 200  # group.share.max.size
+    share_session_timeout_ms: int = 45_000  # group.share.session.timeout.ms
+    share_heartbeat_interval_ms: int = 5_000  # group.share.heartbeat.interval.ms
     offset_metadata_chars_max: int = 4096  # offset.metadata.max.bytes (which counts characters)
     offsets_retention_ms: int = 7 * _DAY_MS  # offsets.retention.minutes
     offsets_retention_check_interval_ms: int = 600_000  # offsets.retention.check.interval.ms

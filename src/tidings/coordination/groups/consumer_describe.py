@@ -40,7 +40,7 @@ def describe_consumer_groups(
 
 
 def _absent(registry: Registry, group_id: str) -> DescribedGroup:
-    is_classic = group_id in registry.groups
+    is_classic = group_id in registry.groups or group_id in registry.share_groups
     message = f"Group {group_id} is not a consumer group." if is_classic else f"Group {group_id} not found."
     return DescribedGroup(group_id=group_id, error_code=ErrorCode.GROUP_ID_NOT_FOUND, error_message=message)
 

@@ -34,6 +34,7 @@ def group_for(registry: Registry, request: ConsumerGroupHeartbeatRequest) -> tup
     Raises ApiError GROUP_ID_NOT_FOUND.
     """
     group_id = request.group_id
+    registry.check_not_shared(group_id)
     group = registry.consumer_groups.get(group_id)
     if group is not None:
         return group, []

@@ -10,7 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from tidings.coordination.groups import consumer_leave, consumer_timeouts, delete, describe, rebalance
+from tidings.coordination.groups import (
+    consumer_leave,
+    consumer_timeouts,
+    delete,
+    describe,
+    rebalance,
+    share_heartbeat,
+)
 from tidings.coordination.groups.clock_jumps import ClockJumps
 from tidings.coordination.groups.config import GroupConfig
 from tidings.coordination.groups.consumer import records as consumer_records
@@ -30,6 +37,7 @@ from tidings.coordination.groups.records import (
     ConsumerGroupRecord,
     GroupRecord,
     OffsetRecord,
+    ShareGroupRecord,
     group_key,
     offset_record,
     read_record,
@@ -40,11 +48,15 @@ from tidings.coordination.groups.registry import (
     JOIN,
     RETENTION,
     SESSION,
+    SHARE_SESSION,
     SYNC,
     OwnSetting,
     Registry,
     no_own_setting,
 )
+from tidings.coordination.groups.share import records as share_records
+from tidings.coordination.groups.share.group import ShareGroup
+from tidings.coordination.groups.share_describe import describe_share_groups
 from tidings.coordination.groups.states import Event, GroupState
 from tidings.coordination.groups.sync import sync
 from tidings.coordination.groups.transactional_commit import commit_transactional
@@ -63,6 +75,9 @@ from tidings.wire.messages.list_groups import ListGroupsRequest
 from tidings.wire.messages.offset_commit import OffsetCommitRequest
 from tidings.wire.messages.offset_delete import OffsetDeleteRequest
 from tidings.wire.messages.offset_fetch import OffsetFetchRequest
+from tidings.wire.messages.share_group_describe import ShareGroupDescribeRequest
+from tidings.wire.messages.share_group_heartbeat import ShareGroupHeartbeatRequest
+from tidings.wire.messages.share_group_records import ShareGroupMetadataKey
 from tidings.wire.messages.sync_group import SyncGroupRequest
 from tidings.wire.messages.txn_offset_commit import TxnOffsetCommitRequest
 
@@ -108,6 +123,24 @@ class GroupCoordinator:
     ) -> Outcome:
         return describe_consumer_groups(self._registry, request, client, now, ticket)
 
+    def share_heartbeat(
+        self, request: ShareGroupHeartbeatRequest, client: ClientInfo, now: Now, ticket: Ticket
+    ) -> Outcome:
+        return share_heartbeat.share_heartbeat(self._registry, request, client, now, ticket)
+
+    def describe_share_groups(
+        self, request: ShareGroupDescribeRequest, client: ClientInfo, now: Now, ticket: Ticket
+    ) -> Outcome:
+        return describe_share_groups(self._registry, request, client, now, ticket)
+
+    def share_group(self, group_id: str) -> ShareGroup | None:
+        """For who looks after the states of its partitions. It is to be read only."""
+        return self._registry.share_groups.get(group_id)
+
+    def may_be_shared(self, group_id: str) -> bool:
+        """Whether the id is that of a share group, or of none."""
+        return not self._registry.has_other_than_share(group_id)
+
     def commit_offsets(self, request: OffsetCommitRequest, client: ClientInfo, now: Now, ticket: Ticket) -> Outcome:
         return commit_offsets(self._registry, request, client, now, ticket)
 
@@ -143,7 +176,11 @@ class GroupCoordinator:
     def member_counts(self) -> dict[str, int]:
         """Of every group."""
         registry = self._registry
-        groups: list[Group | ConsumerGroup] = [*registry.groups.values(), *registry.consumer_groups.values()]
+        groups: list[Group | ConsumerGroup | ShareGroup] = [
+            *registry.groups.values(),
+            *registry.consumer_groups.values(),
+            *registry.share_groups.values(),
+        ]
         return {group.group_id: len(group.members) for group in groups}
 
     def committed(self) -> Iterator[tuple[str, str, int, int]]:
@@ -167,6 +204,7 @@ class GroupCoordinator:
             if len(group.members) > registry.config.members_max:
                 rebalance.begin(registry, group, now, outcome)
         consumer_timeouts.start(registry, now.monotonic_ms)
+        share_heartbeat.start(registry, now.monotonic_ms)
         return outcome
 
     def next_deadline_ms(self) -> int | None:
@@ -187,6 +225,8 @@ class GroupCoordinator:
             return Outcome(consumer_leave.session_is_over(registry, key[1], key[2], now))
         if key[0] == CONSUMER_REBALANCE:
             return Outcome(consumer_leave.revocation_is_late(registry, key[1], key[2], now))
+        if key[0] == SHARE_SESSION:
+            return Outcome(share_heartbeat.session_is_over(registry, key[1], key[2], now))
         group = registry.groups.get(key[1])
         if group is None:
             return outcome
@@ -238,6 +278,15 @@ class GroupCoordinator:
                 if group_of_consumers is not None:
                     consumer_records.replay(group_of_consumers, at, said)
 
+            case ShareGroupRecord(group_id, ShareGroupMetadataKey(), None):
+                self._registry.share_groups.pop(group_id, None)
+            case ShareGroupRecord(group_id, at, said):
+                shared = self._registry.share_groups.get(group_id)
+                if shared is None and said is not None:
+                    shared = self._registry.share_groups[group_id] = ShareGroup(group_id)
+                if shared is not None:
+                    share_records.replay(shared, at, said)
+
     def _remove_consumer_group(self, group_id: str) -> None:
         if self._registry.consumer_groups.pop(group_id, None) is not None and self._registry.has_offsets(group_id):
             self._registry.group_or_new(group_id)
@@ -279,6 +328,13 @@ class GroupCoordinator:
             group_of_consumers = registry.consumer_groups.get(group_id)
             if group_of_consumers is not None:
                 yield from self._still(group_of_consumers)
+        for group_id in list(registry.share_groups):
+            shared = registry.share_groups.get(group_id)
+            for key, value in share_records.all_records(shared) if shared is not None else ():
+                if registry.share_groups.get(group_id) is not shared:
+                    break
+                assert value is not None
+                yield key, value
         for group_id in registry.offsets.groups():
             for topic, partition in [(topic, partition) for topic, partition, _ in registry.offsets.of_group(group_id)]:
                 committed = registry.offsets.get(group_id, topic, partition)

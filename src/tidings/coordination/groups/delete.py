@@ -11,6 +11,8 @@ from tidings.coordination.groups.offsets import NO_EXPIRY, Committed
 from tidings.coordination.groups.pending_offsets import Place
 from tidings.coordination.groups.records import group_key, offset_record
 from tidings.coordination.groups.registry import Registry
+from tidings.coordination.groups.share.group import ShareGroup, ShareGroupState
+from tidings.coordination.groups.share.records import group_tombstones as share_tombstones
 from tidings.coordination.groups.states import GroupState
 from tidings.coordination.outcome import ClientInfo, Now, Outcome, Record, Ticket
 from tidings.wire.error_codes import ApiError, ErrorCode
@@ -28,10 +30,14 @@ def delete_groups(
     results = []
     for group_id in dict.fromkeys(request.groups_names):
         try:
-            group = registry.consumer_groups.get(group_id) or registry.group(group_id)
-            if group.state not in (GroupState.EMPTY, ConsumerGroupState.EMPTY):
+            shared = registry.share_groups.get(group_id)
+            group = registry.consumer_groups.get(group_id) or shared or registry.group(group_id)
+            if group.state not in (GroupState.EMPTY, ConsumerGroupState.EMPTY, ShareGroupState.EMPTY):
                 raise ApiError(ErrorCode.NON_EMPTY_GROUP)
-            outcome.records.extend(_tombstones(registry, group))
+            if isinstance(group, ShareGroup):
+                outcome.records.extend(share_tombstones(group))
+            else:
+                outcome.records.extend(_tombstones(registry, group))
             code = ErrorCode.NONE
         except ApiError as error:
             code = error.code

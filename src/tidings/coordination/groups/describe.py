@@ -19,6 +19,7 @@ from tidings.wire.messages.list_groups import ListedGroup, ListGroupsRequest, Li
 
 CLASSIC = "classic"
 CONSUMER = "consumer"
+SHARE = "share"
 NOT_FOUND_IS_AN_ERROR_SINCE = 6
 OPERATIONS_NOT_ASKED = -0x80000000
 ALL_OPERATIONS = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11
@@ -56,6 +57,8 @@ def _listed(registry: Registry) -> Iterator[ListedGroup]:
             group_state=group.state,
             group_type=CONSUMER,
         )
+    for shared in registry.share_groups.values():
+        yield ListedGroup(group_id=shared.group_id, protocol_type=SHARE, group_state=shared.state, group_type=SHARE)
 
 
 def describe_groups(
@@ -83,7 +86,7 @@ def _absent(registry: Registry, group_id: str, api_version: int) -> DescribedGro
         error_code=ErrorCode.GROUP_ID_NOT_FOUND,
         error_message=(
             f"Group {group_id} is not a classic group."
-            if group_id in registry.consumer_groups
+            if group_id in registry.consumer_groups or group_id in registry.share_groups
             else f"Group {group_id} not found."
         ),
     )

@@ -41,6 +41,8 @@ def join(registry: Registry, request: JoinGroupRequest, client: ClientInfo, now:
     outcome = Outcome()
     try:
         _check(registry, request)
+        if request.group_id in registry.share_groups:
+            raise ApiError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
         candidate = _candidate(request, client, ticket)
         outcome.records += _make_way(registry, request.group_id)
         if request.member_id:

@@ -91,6 +91,7 @@ def _group_error(
     """
     try:
         check_group_id_length(request.group_id)
+        registry.check_not_shared(request.group_id)
         of_consumers = registry.consumer_groups.get(request.group_id)
         if of_consumers is not None:
             epoch = request.generation_id_or_member_epoch

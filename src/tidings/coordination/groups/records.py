@@ -2,7 +2,7 @@
 
 A key begins with two bytes that say its kind: 0 and 1 a committed offset, 2 the metadata of a group. A value begins
 with two bytes for its version; we write those that Kafka 4 writes, and read all. Those of the consumer protocol are in
-`consumer.records`.
+`consumer.records`, those of share groups in `share.records`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from tidings.coordination.groups.consumer.records import read_consumer_record
 from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.member import Member
 from tidings.coordination.groups.offsets import NO_EPOCH, NO_EXPIRY, Committed
+from tidings.coordination.groups.share.records import KEYS as SHARE_KINDS
+from tidings.coordination.groups.share.records import read_share_record
 from tidings.coordination.outcome import Record
 from tidings.errors import DiskError
 from tidings.wire.codec import decode, encode_bytes
@@ -53,6 +55,14 @@ class GroupRecord(NamedTuple):
 
 class ConsumerGroupRecord(NamedTuple):
     """A record of a group of the consumer protocol: `said` of what is `at`, or no more."""
+
+    group_id: str
+    at: Message
+    said: Message | None
+
+
+class ShareGroupRecord(NamedTuple):
+    """The same of a share group."""
 
     group_id: str
     at: Message
@@ -106,7 +116,10 @@ def _member(group: Group, member: Member, assignments: dict[str, bytes]) -> Memb
     )
 
 
-def read_record(key: bytes, value: bytes | None) -> OffsetRecord | GroupRecord | ConsumerGroupRecord:
+AnyRecord = OffsetRecord | GroupRecord | ConsumerGroupRecord | ShareGroupRecord
+
+
+def read_record(key: bytes, value: bytes | None) -> AnyRecord:
     """What a record says. Raises DiskError for one that this version of Tidings does not know.
 
     To skip it would be to lose it when the log is next rewritten.
@@ -121,6 +134,8 @@ def read_record(key: bytes, value: bytes | None) -> OffsetRecord | GroupRecord |
             return GroupRecord(group.group, None if value is None else _unpack(GroupMetadataValue, value))
         if kind in CONSUMER_KINDS:
             return ConsumerGroupRecord(*read_consumer_record(kind, key, value))
+        if kind in SHARE_KINDS:
+            return ShareGroupRecord(*read_share_record(kind, key, value))
     except (MalformedError, struct.error) as error:
         raise DiskError(f"a record of the group coordinator cannot be read: {error}") from error
     raise DiskError(f"the group coordinator's log has a record of kind {kind}: a newer version of Tidings wrote it")

@@ -10,7 +10,7 @@ from tidings.coordination.groups.offsets import NO_OFFSET
 from tidings.coordination.groups.transactional_commit import refused as txn_refused
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.message import Message
-from tidings.wire.messages import consumer_group_describe
+from tidings.wire.messages import consumer_group_describe, share_group_describe
 from tidings.wire.messages.consumer_group_describe import ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse
 from tidings.wire.messages.delete_groups import DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse
 from tidings.wire.messages.describe_groups import DescribedGroup, DescribeGroupsRequest, DescribeGroupsResponse
@@ -29,6 +29,7 @@ from tidings.wire.messages.offset_fetch import (
     OffsetFetchResponsePartition,
     OffsetFetchResponseTopic,
 )
+from tidings.wire.messages.share_group_describe import ShareGroupDescribeRequest, ShareGroupDescribeResponse
 from tidings.wire.messages.txn_offset_commit import TxnOffsetCommitRequest
 
 Refusal = Callable[[Any, ErrorCode, int], Message]
@@ -103,6 +104,12 @@ def _describe_consumers(request: ConsumerGroupDescribeRequest, code: ErrorCode, 
     )
 
 
+def _describe_shares(request: ShareGroupDescribeRequest, code: ErrorCode, api_version: int) -> Message:
+    return ShareGroupDescribeResponse(
+        groups=[share_group_describe.DescribedGroup(group_id=g, error_code=code) for g in request.group_ids]
+    )
+
+
 def _delete(request: DeleteGroupsRequest, code: ErrorCode, api_version: int) -> Message:
     return DeleteGroupsResponse(
         results=[DeletableGroupResult(group_id=group_id, error_code=code) for group_id in request.groups_names]
@@ -118,4 +125,5 @@ _SPECIAL: dict[type[Message], Refusal] = {
     DescribeGroupsRequest: _describe,
     DeleteGroupsRequest: _delete,
     ConsumerGroupDescribeRequest: _describe_consumers,
+    ShareGroupDescribeRequest: _describe_shares,
 }

@@ -10,6 +10,7 @@ from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.member import Member
 from tidings.coordination.groups.offsets import Offsets
 from tidings.coordination.groups.pending_offsets import PendingOffsets
+from tidings.coordination.groups.share.group import ShareGroup
 from tidings.coordination.timers import Key, Timers
 from tidings.coordination.topics import TopicDirectory
 from tidings.wire.error_codes import ApiError, ErrorCode
@@ -23,6 +24,7 @@ SYNC = "sync"
 RETENTION = "retention"
 CONSUMER_SESSION = "consumer-session"
 CONSUMER_REBALANCE = "consumer-rebalance"
+SHARE_SESSION = "share-session"
 
 
 OwnSetting = Callable[[str, str], str | None]
@@ -48,7 +50,9 @@ class Registry:
         self.groups: dict[str, Group] = {}
         """Those of the classic protocol, and those of which only offsets are known."""
         self.consumer_groups: dict[str, ConsumerGroup] = {}
-        """Those of the consumer protocol (KIP-848). An id is in one of the two at most."""
+        """Those of the consumer protocol (KIP-848)."""
+        self.share_groups: dict[str, ShareGroup] = {}
+        """Share groups (KIP-932). An id is in one of the three at most."""
         self.offsets = Offsets()
         self.pending = PendingOffsets()
         self.timers = Timers()
@@ -60,6 +64,23 @@ class Registry:
     def consumer_heartbeat_interval_ms(self, group_id: str) -> int:
         own = self._own_setting(group_id, "consumer.heartbeat.interval.ms")
         return self.config.consumer_heartbeat_interval_ms if own is None else int(own)
+
+    def share_session_timeout_ms(self, group_id: str) -> int:
+        own = self._own_setting(group_id, "share.session.timeout.ms")
+        return self.config.share_session_timeout_ms if own is None else int(own)
+
+    def share_heartbeat_interval_ms(self, group_id: str) -> int:
+        own = self._own_setting(group_id, "share.heartbeat.interval.ms")
+        return self.config.share_heartbeat_interval_ms if own is None else int(own)
+
+    def has_other_than_share(self, group_id: str) -> bool:
+        """Whether there is a group of that id, of another protocol."""
+        return group_id in self.groups or group_id in self.consumer_groups
+
+    def check_not_shared(self, group_id: str) -> None:
+        """Raises ApiError GROUP_ID_NOT_FOUND for a share group: it has no offsets, nor members of other protocols."""
+        if group_id in self.share_groups:
+            raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} is a share group.")
 
     def group(self, group_id: str) -> Group:
         """Raises ApiError GROUP_ID_NOT_FOUND."""

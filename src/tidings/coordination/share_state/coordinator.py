@@ -56,8 +56,12 @@ class ShareStateCoordinator:
         kept = self._kept.get(place)
         return NOTHING if kept is None else kept.state
 
-    def places(self) -> list[Place]:
-        return list(self._kept)
+    def has(self, place: Place) -> bool:
+        return place in self._kept
+
+    def places(self, group_id: str) -> list[Place]:
+        """Those of one group."""
+        return [place for place in self._kept if place.group_id == group_id]
 
     # --- what changes it ---
 

@@ -1,0 +1,77 @@
+"""The states of share groups' partitions, as the group coordinator's APIs need them: begun, told, altered, deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from tidings.coordination.share_state.state import NO_OFFSET, Place
+from tidings.wire.error_codes import ApiError, ErrorCode
+
+if TYPE_CHECKING:
+    from tidings.broker.catalog.topic import Topic
+    from tidings.broker.server import Broker
+
+FIRST_STATE_EPOCH = 0
+
+
+async def begin(broker: Broker, group_id: str, names: Iterable[str]) -> None:
+    """Begin the states that are missing of these topics' partitions. Raises ApiError.
+
+    Where a group begins in a topic is for `share.auto.offset.reset` to say. Partitions that a topic gets later are read
+    from their first record: else what came before the group noticed would be lost to it.
+    """
+    missing: dict[Place, int] = {}
+    for name in names:
+        topic = broker.catalog.topics.get(name)
+        if topic is None:
+            continue
+        places = [Place(group_id, topic.id, replica.index) for replica in topic.partitions]
+        new = [place for place in places if not broker.share_state.has(place)]
+        start_offset = NO_OFFSET if len(new) == len(places) else 0
+        missing |= dict.fromkeys(new, start_offset)
+    if missing:
+        await broker.share_state.initialize(missing, FIRST_STATE_EPOCH)
+
+
+def check_empty(broker: Broker, group_id: str) -> None:
+    """Raises ApiError GROUP_ID_NOT_FOUND; NON_EMPTY_GROUP while somebody is in it, who would not notice a change."""
+    group = broker.groups.coordinator.share_group(group_id)
+    if group is None:
+        raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} not found.")
+    if group.members:
+        raise ApiError(ErrorCode.NON_EMPTY_GROUP, "The group is not empty.")
+
+
+def of_group(broker: Broker, group_id: str) -> dict[Topic, list[Place]]:
+    """The places that a group has states of, by topic; those of topics that are gone are left out."""
+    found: dict[Topic, list[Place]] = {}
+    for place in broker.share_state.places(group_id):
+        topic = broker.catalog.topic_by_id(place.topic_id)
+        if topic is not None:
+            found.setdefault(topic, []).append(place)
+    return found
+
+
+async def begin_at(broker: Broker, start_offsets: Mapping[Place, int]) -> None:
+    """Begin states anew, at these offsets: whoever holds records of before is fenced. Raises ApiError."""
+    for place, start_offset in start_offsets.items():
+        epoch = broker.share_state.summary(*place).state_epoch + 1
+        await broker.share_state.initialize({place: start_offset}, epoch)
+        _forget(broker, place)
+
+
+async def delete(broker: Broker, places: Iterable[Place]) -> None:
+    """Raises ApiError."""
+    places = list(places)
+    if places:
+        await broker.share_state.delete(places)
+    for place in places:
+        _forget(broker, place)
+
+
+def _forget(broker: Broker, place: Place) -> None:
+    """Who hands out records of it reads the state anew."""
+    partitions = getattr(broker, "share_partitions", None)
+    if partitions is not None:
+        partitions.forget(*place)
