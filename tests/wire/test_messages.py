@@ -37,6 +37,7 @@ STORED_RECORDS = {
     "ProducerIdsRecord",
     "RemoveAccessControlEntryRecord",
     "RemoveTopicRecord",
+    "RemoveUserScramCredentialRecord",
     "ShareGroupCurrentMemberAssignmentKey",
     "ShareGroupCurrentMemberAssignmentValue",
     "ShareGroupMemberMetadataKey",
@@ -54,6 +55,7 @@ STORED_RECORDS = {
     "ShareUpdateKey",
     "ShareUpdateValue",
     "TopicRecord",
+    "UserScramCredentialRecord",
     "TransactionLogKey",
     "TransactionLogValue",
 }

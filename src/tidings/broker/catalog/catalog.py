@@ -28,6 +28,7 @@ from tidings.log.config import LogConfig
 from tidings.log.files import Files
 from tidings.log.partition import Partition
 from tidings.security.acl import AccessControl
+from tidings.security.scram import Credentials
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import Message
 from tidings.wire.messages.metadata_records import ProducerIdsRecord
@@ -113,6 +114,11 @@ class Catalog:
     def group_value(self, name: str, group_id: str) -> str:
         """What holds for a group, whether it exists or not."""
         return group_value(name, self._state.groups.get(group_id, {}))
+
+    @property
+    def scram(self) -> Credentials:
+        """What is kept of users' passwords."""
+        return self._state.scram
 
     @property
     def quotas(self) -> QuotaLimits:

@@ -23,6 +23,7 @@ from tidings.broker.settings.topic_configs import checked
 from tidings.coordination.quotas.limits import QuotaLimits
 from tidings.security.acl import AccessControl
 from tidings.security.rules import Rule
+from tidings.security.scram import Credential, Credentials
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import Message
 from tidings.wire.messages.metadata_records import (
@@ -33,7 +34,9 @@ from tidings.wire.messages.metadata_records import (
     ProducerIdsRecord,
     RemoveAccessControlEntryRecord,
     RemoveTopicRecord,
+    RemoveUserScramCredentialRecord,
     TopicRecord,
+    UserScramCredentialRecord,
 )
 
 PARTITIONS_MAX = 100_000
@@ -62,12 +65,13 @@ class ResourceType(IntEnum):
 
 
 class CatalogState:
-    """Topics, the settings of each layer and of groups, quotas, access rules. Only `replay` changes anything."""
+    """Topics, the settings of each layer and of groups, quotas, rules, passwords. Only `replay` changes anything."""
 
     def __init__(self, node_id: int, settings: Settings, access: AccessControl) -> None:
         self.topics: dict[str, Topic] = {}
         self.settings = settings
         self.access = access
+        self.scram = Credentials()
         self.groups: dict[str, dict[str, str]] = {}
         self.client_metrics: dict[str, dict[str, str]] = {}
         self._named: dict[int, dict[str, dict[str, str]]] = {
@@ -93,6 +97,8 @@ class CatalogState:
             ClientQuotaRecord: self.quotas.replay,
             AccessControlEntryRecord: self._replay_rule,
             RemoveAccessControlEntryRecord: self._replay_rule_removal,
+            UserScramCredentialRecord: self._replay_scram,
+            RemoveUserScramCredentialRecord: self._replay_scram_removal,
         }
 
     def topic(self, name: str) -> Topic:
@@ -229,6 +235,13 @@ class CatalogState:
             record.permission_type,
         )
         self.access.add(record.id, rule)
+
+    def _replay_scram(self, record: UserScramCredentialRecord) -> None:
+        kept = Credential(record.salt, record.stored_key, record.server_key, record.iterations)
+        self.scram.put(record.name, record.mechanism, kept)
+
+    def _replay_scram_removal(self, record: RemoveUserScramCredentialRecord) -> None:
+        self.scram.remove(record.name, record.mechanism)
 
     def _replay_rule_removal(self, record: RemoveAccessControlEntryRecord) -> None:
         self.access.remove(record.id)

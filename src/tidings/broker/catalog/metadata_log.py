@@ -22,7 +22,9 @@ from tidings.wire.messages.metadata_records import (
     ProducerIdsRecord,
     RemoveAccessControlEntryRecord,
     RemoveTopicRecord,
+    RemoveUserScramCredentialRecord,
     TopicRecord,
+    UserScramCredentialRecord,
 )
 from tidings.wire.primitives import MalformedError, read_uvarint, write_uvarint
 from tidings.wire.records import Record, encode_batch, records
@@ -40,6 +42,8 @@ _WRITTEN_VERSIONS: dict[type[Message], int] = {
     ClientQuotaRecord: 0,
     AccessControlEntryRecord: 0,
     RemoveAccessControlEntryRecord: 0,
+    UserScramCredentialRecord: 0,
+    RemoveUserScramCredentialRecord: 0,
 }
 _BY_KEY = {cls.api_key: cls for cls in _WRITTEN_VERSIONS}
 

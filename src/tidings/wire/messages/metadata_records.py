@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from tidings.wire.message import BOOLEAN, FLOAT64, INT8, INT32, INT64, STRING, UUID, Array, Message, Struct, field
+from tidings.wire.message import (
+    BOOLEAN,
+    BYTES,
+    FLOAT64,
+    INT8,
+    INT32,
+    INT64,
+    STRING,
+    UUID,
+    Array,
+    Message,
+    Struct,
+    field,
+)
 
 
 class TopicRecord(Message, versions=(0, 0), flexible_since=0, api_key=2):
@@ -68,3 +81,17 @@ class AccessControlEntryRecord(Message, versions=(0, 0), flexible_since=0, api_k
 
 class RemoveAccessControlEntryRecord(Message, versions=(0, 0), flexible_since=0, api_key=19):
     id: bytes = field(UUID)
+
+
+class UserScramCredentialRecord(Message, versions=(0, 0), flexible_since=0, api_key=11):
+    name: str = field(STRING)
+    mechanism: int = field(INT8)
+    salt: bytes = field(BYTES)
+    stored_key: bytes = field(BYTES)
+    server_key: bytes = field(BYTES)
+    iterations: int = field(INT32)
+
+
+class RemoveUserScramCredentialRecord(Message, versions=(0, 0), flexible_since=0, api_key=22):
+    name: str = field(STRING)
+    mechanism: int = field(INT8)

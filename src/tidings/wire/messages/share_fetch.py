@@ -37,7 +37,7 @@ class PartitionData(Struct):
     acknowledge_error_code: int = field(INT16)
     acknowledge_error_message: str | None = field(STRING, nullable_since=0, default=None)
     current_leader: LeaderIdAndEpoch = field(LeaderIdAndEpoch)
-    records: Buffer | None = field(RECORDS, nullable_since=0)
+    records: Buffer = field(RECORDS, default=b"")
     acquired_records: list[AcquiredRecords] = field(Array(AcquiredRecords))
 
 
