@@ -17,6 +17,7 @@ from time import monotonic
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from tests.interop.alike import alike
 from tests.interop.java_tools import JavaTools, Said
 from tests.peers.apache_kafka import ApacheKafka
 
@@ -216,43 +217,6 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session
         ours.take(tools, folder)
         theirs.take(tools, folder)
         yield ours, theirs
-
-
-ALIKE = [
-    (r"127\.0\.0\.1:\d+", "HOST"),
-    (r"^(1\s+127\.0\.0\.1\s+)\d+", r"\1PORT"),
-    (r"(TopicId|ClusterId):\s+\S+", "ID"),
-    (r"\bme-[0-9a-f-]{36}", "MEMBER"),
-    (r"\b\d{13}\b", "TIME"),
-    (r"HighWatermark:\s+\d+", "HighWatermark: N"),
-    (r"^1\s+(A+)\s+\d+", r"1 \1 N"),  # the end of the metadata log
-    (r"CONTROLLER://|PLAINTEXT://", ""),  # one address serves both here
-    (r"min\.insync\.replicas=1,", ""),  # Apache Kafka sets it, for the sake of eligible leader replicas (KIP-966)
-    (r"\s+", " "),
-]
-LEFT_OUT = re.compile(r"\tat |Caused by: |\[main\] ERROR|\s+min\.insync\.replicas=|\s+tidings\.retention=")
-"""Stack traces, and what only one of the two has."""
-
-
-def alike(said: Said) -> tuple[int, list[str]]:
-    text = []
-    for line in said.text.splitlines():
-        if line.startswith('{"'):
-            text += sorted(log_dirs(line))
-        elif line.strip() and not LEFT_OUT.match(line):
-            for pattern, instead in ALIKE:
-                line = re.sub(pattern, instead, line)
-            text.append(line.strip())
-    return said.code, sorted(text)
-
-
-def log_dirs(said: str) -> Iterator[str]:
-    """Partitions and their sizes: where they lie, and on how large a disk, is each broker's own."""
-    for broker in json.loads(said)["brokers"]:
-        for folder in broker["logDirs"]:
-            yield f"{folder['error']}"
-            for partition in folder["partitions"]:
-                yield json.dumps(partition, sort_keys=True)
 
 
 @pytest.mark.parametrize("step", list(dict.fromkeys(COMPARED)))
