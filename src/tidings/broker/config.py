@@ -38,6 +38,7 @@ class BrokerConfig:
 
     request_bytes_max: int = 100 * 1024 * 1024  # socket.request.max.bytes
     fetch_bytes_max: int = 8 * 1024 * 1024  # fetch.max.bytes; not Kafka's 55 MiB: a reply is held in memory while sent
+    share_sessions_max: int = 2000  # group.share.max.share.sessions
     fetch_sessions_max: int = 1000  # max.incremental.fetch.session.cache.slots
     connection_idle_ms_max: int = 600_000  # connections.max.idle.ms
     retention_check_interval_ms: int = 300_000  # log.retention.check.interval.ms

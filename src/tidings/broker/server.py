@@ -28,6 +28,8 @@ from tidings.broker.requests.long_polls import LongPolls
 from tidings.broker.requests.throttle import Throttle
 from tidings.broker.settings.broker_configs import static_values
 from tidings.broker.settings.resolved import Settings
+from tidings.broker.shares.partitions import SharePartitions
+from tidings.broker.shares.sessions import ShareSessions
 from tidings.log.files import DiskFiles, Files
 from tidings.security.acl import AccessControl
 from tidings.wire.frames import SCRATCH_BYTES
@@ -68,6 +70,8 @@ class Broker:
         self.scratch = bytearray(SCRATCH_BYTES)  # where all connections receive, one after the other
         self.long_polls = LongPolls(loop)
         self.fetch_sessions = FetchSessions(config.fetch_sessions_max, lambda: 1 + secrets.randbelow(0x7FFFFFFF))
+        self.share_partitions = SharePartitions(self)
+        self.share_sessions = ShareSessions(config.share_sessions_max, self.share_partitions.session_ended)
         self.durability: Durability = (
             PageCache(self.long_polls) if config.durability == "os" else Disk(self.long_polls, loop)
         )
@@ -155,6 +159,7 @@ class Broker:
         for replica in topic.partitions:
             if replica.log is not None:
                 self.long_polls.interrupt(replica.log)
+        self.share_partitions.forget_topic(topic)
 
     async def close(self) -> None:
         """Stop listening, answer who waits, close every log; then the next start trusts the folder."""
@@ -166,6 +171,7 @@ class Broker:
             await self.metrics.close()
         await self.housekeeping.stop()
         self.long_polls.close()
+        self.share_partitions.close()
         await self.transactions.close()
         await self.share_state.close()
         await self.groups.close()

@@ -38,8 +38,10 @@ class Call:
         "mute_ms",
     )
 
-    def __init__(self, broker: Broker, frame: memoryview, client_host: str, local_host: str) -> None:
-        """Read `frame` and start its handler.
+    def __init__(
+        self, broker: Broker, frame: memoryview, client_host: str, local_host: str, lost: asyncio.Future[None]
+    ) -> None:
+        """Read `frame` and start its handler. `lost` is done when the connection is gone.
 
         Raises MalformedError for a frame that is no request of ours, CloseConnection if it cannot be answered.
         """
@@ -56,7 +58,7 @@ class Call:
         self._version = version
         self._reply: Reply = None
         self.future: asyncio.Future[Reply] | None = None
-        context = Context(broker, version, client_id, client_host, local_host)
+        context = Context(broker, version, client_id, client_host, local_host, lost=lost)
         if not api.version_min <= version <= api.version_max:
             self._answer_other_version(context)
             return

@@ -131,7 +131,7 @@ class Connection(asyncio.BufferedProtocol):
         frames, calls = self._frames, self._calls
         try:
             while frames and self._may_handle(frames[0]):
-                call = Call(self._broker, frames.popleft(), self._client_host, self._local_host)
+                call = Call(self._broker, frames.popleft(), self._client_host, self._local_host, self.lost)
                 if calls or call.future is not None:
                     calls.append(call)
                     if call.future is not None:

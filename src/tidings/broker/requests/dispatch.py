@@ -16,6 +16,7 @@ it (a Future is cheapest), or be `async def`. `None` means: no reply at all (Pro
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -58,6 +59,7 @@ class Context:
     client_host: str  # as Kafka shows it: "/127.0.0.1"
     local_host: str  # our end of the connection: an address at which this client can reach us
     principal: str = ANONYMOUS  # who it is that asks
+    lost: asyncio.Future[None] | None = None  # done when the connection is gone
 
     @property
     def who(self) -> Who:

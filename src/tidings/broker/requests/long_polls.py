@@ -62,6 +62,11 @@ class LongPolls:
         for poll in list(self._by_partition.get(partition, ())):
             self._wake_soon(poll)
 
+    def end(self, poll: LongPoll) -> None:
+        """What it waits for may have come in another way: wake it, if it waits."""
+        if poll.timer is not None:
+            self._wake_soon(poll)
+
     def close(self) -> None:
         """Answer all who wait; nobody waits from now on."""
         self._is_closed = True

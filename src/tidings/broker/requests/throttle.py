@@ -15,6 +15,7 @@ from tidings.coordination.quotas.rules import QuotaKey
 from tidings.coordination.quotas.usage import QuotaUsage
 from tidings.wire.messages.fetch import FetchRequest
 from tidings.wire.messages.produce import ProduceRequest
+from tidings.wire.messages.share_fetch import ShareFetchRequest
 from tidings.wire.primitives import Buffer
 
 ANYBODY = "ANONYMOUS"
@@ -28,12 +29,12 @@ class Throttle:
         self._clock = clock
 
     def wait_ms(self, api_key: int, client_id: str | None, request_bytes: int, reply: Sequence[Buffer]) -> int:
-        """Count a request that was answered. Only Produce and Fetch are held to a quota."""
+        """Count a request that was answered. Only Produce, Fetch and ShareFetch are held to a quota."""
         if not self._limits:
             return 0
         if api_key == ProduceRequest.api_key:
             return self._spend(QuotaKey.PRODUCER_BYTE_RATE, client_id, request_bytes)
-        if api_key == FetchRequest.api_key:
+        if api_key in (FetchRequest.api_key, ShareFetchRequest.api_key):
             return self._spend(QuotaKey.CONSUMER_BYTE_RATE, client_id, sum(map(len, reply)))
         return 0
 

@@ -23,6 +23,7 @@ from tidings.coordination.share_partition.partition import (
 )
 from tidings.coordination.share_state.state import NO_OFFSET, ShareState
 from tidings.errors import DiskError
+from tidings.log.aborted import AbortedTxn
 from tidings.log.partition import Partition
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.primitives import Buffer
@@ -39,9 +40,6 @@ RECORD_BYTES_GUESSED = 1024
 ROOM = 2
 """How many times more is read than the records asked for should take."""
 
-_KEPT_ERRORS = frozenset(
-    {ErrorCode.COORDINATOR_NOT_AVAILABLE, ErrorCode.GROUP_ID_NOT_FOUND, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
-)
 _FENCED = frozenset({ErrorCode.FENCED_LEADER_EPOCH, ErrorCode.FENCED_STATE_EPOCH})
 
 
@@ -136,24 +134,8 @@ class LivePartition:
         records = sum(header.last_offset_delta + 1 for _, header in headers)
         self._record_bytes = len(data) / records
         aborted = partition.aborted(offset, up_to) if is_committed else []
-        return Found(
-            offset,
-            data,
-            headers,
-            [
-                LogBatch(
-                    header.base_offset,
-                    header.last_offset,
-                    header.is_control
-                    or any(
-                        header.producer_id == txn.producer_id and txn.first_offset <= header.base_offset <= txn.last_offset
-                        for txn in aborted
-                        if header.is_transactional
-                    ),
-                )
-                for _, header in headers
-            ],
-        )
+        read = [LogBatch(header.base_offset, header.last_offset, _is_hidden(header, aborted)) for _, header in headers]
+        return Found(offset, data, headers, read)
 
     def give(self, found: Found, wanted: Wanted) -> Given:
         """Hand out of `found`, which was just looked up, what the member may have."""
@@ -165,6 +147,10 @@ class LivePartition:
         self._schedule()
         return Given(_part(found, acquired), acquired)
 
+    def has_moved(self, found: Found) -> bool:
+        """Whether another look would begin elsewhere than `found` did."""
+        return self._shared.next_offset(self.limits) != found.offset
+
     # --- members say what became of them ---
 
     def acknowledge(self, member_id: str, acknowledgements: Sequence[Acknowledgement]) -> asyncio.Future[None] | None:
@@ -172,9 +158,7 @@ class LivePartition:
 
         Raises ApiError for what the member may not say.
         """
-        write = self._shared.acknowledge(
-            member_id, acknowledgements, self.limits, self._broker.clock.monotonic_ms()
-        )
+        write = self._shared.acknowledge(member_id, acknowledgements, self.limits, self._broker.clock.monotonic_ms())
         return None if write is None else self._keep(write)
 
     def release(self, member_id: str) -> None:
@@ -266,6 +250,17 @@ def told_as(error: Exception) -> ApiError:
     if error.code in _FENCED:
         return ApiError(ErrorCode.NOT_LEADER_OR_FOLLOWER, str(error))
     return error
+
+
+def _is_hidden(header: BatchHeader, aborted: Sequence[AbortedTxn]) -> bool:
+    """Whether the batch is for no consumer: marks of the broker, or of one of the `aborted` transactions."""
+    return header.is_control or (
+        header.is_transactional
+        and any(
+            txn.producer_id == header.producer_id and txn.first_offset <= header.base_offset <= txn.last_offset
+            for txn in aborted
+        )
+    )
 
 
 def _part(found: Found, acquired: list[Acquired]) -> Buffer:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tidings.broker.shares.partition import LivePartition
 from tidings.broker.shares.sessions import ShareSession
+from tidings.coordination.share_partition.acknowledgements import Kind
 
 if TYPE_CHECKING:
     from tidings.broker.catalog.topic import Topic
@@ -22,6 +23,7 @@ class SharePartitions:
         self._broker = broker
         self._live: dict[Key, LivePartition] = {}
         self._loading: dict[Key, asyncio.Task[LivePartition]] = {}
+        self.acknowledged = dict.fromkeys(Kind, 0)  # records, since the start
 
     def __iter__(self) -> Iterator[LivePartition]:
         return iter(list(self._live.values()))
@@ -44,10 +46,15 @@ class SharePartitions:
         return await asyncio.shield(loading)  # others may wait for it too
 
     def _loaded(self, key: Key, done: asyncio.Task[LivePartition]) -> None:
-        if self._loading.get(key) is done:
+        is_wanted = self._loading.get(key) is done
+        if is_wanted:
             del self._loading[key]
-            if not done.cancelled() and done.exception() is None:
-                self._live[key] = done.result()
+        if done.cancelled() or done.exception() is not None:
+            return
+        if is_wanted:
+            self._live[key] = done.result()
+        else:
+            done.result().end()
 
     def forget(self, group_id: str, topic_id: bytes, index: int | None = None) -> None:
         """What is kept has changed, or is gone: of one partition, or of all of the topic."""
@@ -74,4 +81,4 @@ class SharePartitions:
         for key in [key for key in self._live if is_meant(key)]:
             self._live.pop(key).end()
         for key in [key for key in self._loading if is_meant(key)]:
-            del self._loading[key]  # who waits for it gets it once more; the next one asks anew
+            del self._loading[key]
