@@ -389,6 +389,30 @@ async def test_transactions_are_listed(client: Client, mover: Mover) -> None:
     assert [(one.transactional_id, one.transaction_state) for one in listed] == [("mover", "Ongoing")]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        (None, ["mover", "other/1"]),
+        ("", ["mover", "other/1"]),
+        ("mov", []),
+        ("mov.*", ["mover"]),
+        (".+/\\d", ["other/1"]),
+    ],
+)
+async def test_transactions_are_listed_by_a_pattern_of_their_whole_ids(
+    client: Client, pattern: str | None, found: list[str]
+) -> None:
+    for name in ("mover", "other/1"):
+        await Mover(client, name).take_over()
+    reply = await client.ask(ListTransactionsRequest(transactional_id_pattern=pattern), 2)
+    assert (reply.error_code, sorted(one.transactional_id for one in reply.transaction_states)) == (0, found)
+
+
+async def test_a_pattern_of_ids_that_is_none_is_refused(client: Client, mover: Mover) -> None:
+    reply = await client.ask(ListTransactionsRequest(transactional_id_pattern="("), 2)
+    assert (reply.error_code, reply.transaction_states) == (ErrorCode.INVALID_REGULAR_EXPRESSION, [])
+
+
 async def test_the_coordinator_of_a_transaction_is_found(live: Broker, client: Client) -> None:
     reply = await client.ask(FindCoordinatorRequest(coordinator_keys=["mover"], key_type=1), 4)
     assert (reply.coordinators[0].error_code, reply.coordinators[0].port) == (ErrorCode.NONE, live.address[1])

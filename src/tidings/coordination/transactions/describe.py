@@ -1,12 +1,15 @@
 """DescribeTransactions and ListTransactions (KIP-664): what there is, for those who look from outside.
 
-ListTransactions v1 filters by how long a transaction is open. (v2, by a regular expression, waits for an engine whose
-time is bounded.)
+ListTransactions v1 filters by how long a transaction is open, v2 by a regular expression of ids (KIP-1152).
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from tidings.coordination.outcome import ClientInfo, Now, Outcome, Ticket
+from tidings.coordination.regex.automaton import Regex
+from tidings.coordination.regex.syntax import RegexError
 from tidings.coordination.transactions.registry import Registry
 from tidings.coordination.transactions.states import TransactionState
 from tidings.coordination.transactions.transaction import NO_TIME, Transaction
@@ -51,12 +54,18 @@ def list_transactions(
     registry: Registry, request: ListTransactionsRequest, client: ClientInfo, now: Now, ticket: Ticket
 ) -> Outcome:
     outcome = Outcome()
+    try:
+        matching = _matching(registry, request.transactional_id_pattern)
+    except RegexError:
+        outcome.reply(ticket, ListTransactionsResponse(error_code=ErrorCode.INVALID_REGULAR_EXPRESSION))
+        return outcome
     states = {_BY_TITLE[title] for title in request.state_filters if title in _BY_TITLE}
     producers = set(request.producer_id_filters)
     found = [
         transaction
         for transaction in registry.transactions.values()
-        if (not request.state_filters or transaction.state in states)
+        if transaction.transactional_id in matching
+        and (not request.state_filters or transaction.state in states)
         and (not producers or transaction.producer_id in producers)
         and (request.duration_filter < 0 or _age_ms(transaction, now) > request.duration_filter)
     ]
@@ -73,6 +82,12 @@ def list_transactions(
     )
     outcome.reply(ticket, reply)
     return outcome
+
+
+def _matching(registry: Registry, pattern: str | None) -> Collection[str]:
+    """The transactional ids that `pattern` is of; all, if there is none. Raises RegexError."""
+    ids = registry.transactions.keys()
+    return Regex(pattern, frozenset().union(*ids)).matching(ids) if pattern else ids
 
 
 def _age_ms(transaction: Transaction, now: Now) -> int:

@@ -11,7 +11,7 @@ class TransactionState(Struct):
     transaction_state: str = field(STRING)
 
 
-class ListTransactionsResponse(Message, versions=(0, 1), flexible_since=0):
+class ListTransactionsResponse(Message, versions=(0, 2), flexible_since=0):
     throttle_time_ms: int = field(INT32)
     error_code: int = field(INT16)
     unknown_state_filters: list[str] = field(Array(STRING))
@@ -19,8 +19,9 @@ class ListTransactionsResponse(Message, versions=(0, 1), flexible_since=0):
 
 
 class ListTransactionsRequest(
-    Message, api_key=66, versions=(0, 1), flexible_since=0, response=ListTransactionsResponse
+    Message, api_key=66, versions=(0, 2), flexible_since=0, response=ListTransactionsResponse
 ):
     state_filters: list[str] = field(Array(STRING))
     producer_id_filters: list[int] = field(Array(INT64))
     duration_filter: int = field(INT64, since=1, default=-1)
+    transactional_id_pattern: str | None = field(STRING, since=2, nullable_since=2, default=None)

@@ -7,8 +7,8 @@ from hashlib import blake2b
 
 from tidings.coordination.groups.consumer.group import ResolvedRegex
 from tidings.coordination.groups.consumer.member import ConsumerMember
-from tidings.coordination.groups.consumer.regex import TopicRegex
-from tidings.coordination.groups.consumer.regex_syntax import RegexError
+from tidings.coordination.regex.automaton import Regex
+from tidings.coordination.regex.syntax import RegexError
 from tidings.coordination.topics import TopicDirectory
 from tidings.wire.error_codes import ApiError, ErrorCode
 
@@ -18,7 +18,7 @@ Regexes = dict[str, ResolvedRegex]
 def resolve(regex: str, topics: TopicDirectory, wall_ms: int) -> ResolvedRegex:
     """Raises ApiError INVALID_REGULAR_EXPRESSION."""
     try:
-        return ResolvedRegex(TopicRegex(regex).matching(topics.names()), topics.revision, wall_ms)
+        return ResolvedRegex(Regex(regex).matching(topics.names()), topics.revision, wall_ms)
     except RegexError as error:
         message = f"SubscribedTopicRegex `{regex}` is not a valid regular expression: {error}."
         raise ApiError(ErrorCode.INVALID_REGULAR_EXPRESSION, message) from None

@@ -1,6 +1,7 @@
-"""Which topics a regular expression subscribes to. It matches names as a whole, as Kafka's (RE2/J) does.
+"""Which names a regular expression is of: topics subscribed to, transactional ids listed. It matches a name as a whole,
+as Kafka's (RE2/J) does.
 
-The expression comes from a client and is tried on every topic, on the event loop: it must be bounded, whatever it is.
+The expression comes from a client and is tried on every name, on the event loop: it must be bounded, whatever it is.
 Python's `re` backtracks: `(a+)+b` takes 2^n steps. A binding of RE2 would be a compiled dependency for this one use.
 So this is an automaton that is in all its possible states at once (Thompson's construction), which looks at each
 character of a name once. Its steps are remembered, so that the thousandth name costs a dictionary's look-up per
@@ -11,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tidings.coordination.groups.consumer.regex_syntax import (
+from tidings.coordination.regex.syntax import (
+    TOPIC_CHARS,
     WORD_CHARS,
     Assertion,
     Chars,
@@ -54,16 +56,19 @@ class _Place:
         self.is_match: bool | None = None
 
 
-class TopicRegex:
-    """Raises RegexError if `regex` is not one we understand, or is too large; `matches` too, if it is too costly."""
+class Regex:
+    """Raises RegexError if `regex` is not one we understand, or is too large; `matches` too, if it is too costly.
 
-    def __init__(self, regex: str) -> None:
+    `alphabet` holds every character that the names are made of.
+    """
+
+    def __init__(self, regex: str, alphabet: frozenset[str] = TOPIC_CHARS) -> None:
         if len(regex) > REGEX_CHARS_MAX:
             raise RegexError(f"it is longer than {REGEX_CHARS_MAX} characters")
         self._states: list[_State] = []
         self._cost = 0
         self._match = self._new()
-        first = self._build(parse(regex), self._match)
+        first = self._build(parse(regex, alphabet), self._match)
         self._start = _Place(frozenset((first,)), START)
         self._places: dict[tuple[frozenset[int], str], _Place] = {}
 

@@ -1,4 +1,4 @@
-"""Regular expressions of subscriptions: what RE2 takes is taken, and nothing takes long."""
+"""Regular expressions of clients: what RE2 takes is taken, and nothing takes long."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from tidings.coordination.groups.consumer.regex import TopicRegex
-from tidings.coordination.groups.consumer.regex_syntax import NAME_CHARS, RegexError
+from tidings.coordination.regex.automaton import Regex
+from tidings.coordination.regex.syntax import TOPIC_CHARS, RegexError
 
 NAMES = ["orders", "orders.eu", "payments", "a-b", "__consumer_offsets", "Orders", "x1", "aaaa", "ab", "abc", "foo_bar"]
 PIECES = st.recursive(
@@ -28,7 +28,7 @@ PIECES = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(regex=PIECES, names=st.lists(st.text("aAbB1-._", min_size=1, max_size=8), max_size=6))
 def test_it_matches_what_python_matches_where_both_know_the_syntax(regex: str, names: list[str]) -> None:
-    compiled = TopicRegex(regex)
+    compiled = Regex(regex)
     for name in names:
         assert compiled.matches(name) == bool(re.fullmatch(regex.replace("$", r"\Z"), name)), (regex, name)
 
@@ -52,7 +52,7 @@ def test_it_matches_what_python_matches_where_both_know_the_syntax(regex: str, n
     ],
 )
 def test_the_syntax_is_that_of_re2(regex: str, matched: set[str]) -> None:
-    assert TopicRegex(regex).matching(NAMES) == matched
+    assert Regex(regex).matching(NAMES) == matched
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ def test_the_syntax_is_that_of_re2(regex: str, matched: set[str]) -> None:
 )  # fmt: skip
 def test_what_re2_does_not_take_or_is_too_large_is_refused(regex: str) -> None:
     with pytest.raises(RegexError):
-        TopicRegex(regex)
+        Regex(regex)
 
 
 def test_what_lets_others_run_for_ages_is_done_at_once() -> None:
-    regex = TopicRegex("(a+)+b|(a|a)*c|(a*)*d")
+    regex = Regex("(a+)+b|(a|a)*c|(a*)*d")
     assert not regex.matches("a" * 249)
     assert len(regex._places) < 10
 
@@ -74,13 +74,29 @@ def test_what_lets_others_run_for_ages_is_done_at_once() -> None:
 def test_what_would_remember_too_much_is_given_up() -> None:
     names = ["".join("ab"[n >> bit & 1] for bit in range(14)) * 4 for n in range(2**14)]
     with pytest.raises(RegexError, match="too long"):
-        TopicRegex("(?:a|b)*a(?:a|b){40}x").matching(names)
+        Regex("(?:a|b)*a(?:a|b){40}x").matching(names)
 
 
 def test_it_knows_the_characters_of_topic_names() -> None:
-    assert TopicRegex(".").matching(NAME_CHARS) == NAME_CHARS
+    assert Regex(".").matching(TOPIC_CHARS) == TOPIC_CHARS
 
 
 def test_a_list_of_many_names_is_no_burden() -> None:
     names = [f"orders-of-region-{number}.received" for number in range(250)]
-    assert TopicRegex("|".join(name.replace(".", r"\.") for name in names)).matching([*names, *NAMES]) == set(names)
+    assert Regex("|".join(name.replace(".", r"\.") for name in names)).matching([*names, *NAMES]) == set(names)
+
+
+@pytest.mark.parametrize(
+    ("regex", "matched"),
+    [
+        (".*", {"a b", "\u00e9t\u00e9", "a/b", "A"}),
+        ("\\S+", {"\u00e9t\u00e9", "a/b", "A"}),
+        ("a[[:punct:]]b", {"a/b"}),
+        ("[^a]+", {"\u00e9t\u00e9", "A"}),
+        ("(?i)\u00c9.*|a", {"\u00e9t\u00e9", "A"}),
+        ("[\u00e0-\u00ff]t.", {"\u00e9t\u00e9"}),
+    ],
+)
+def test_names_may_be_made_of_any_characters(regex: str, matched: set[str]) -> None:
+    names = ["a b", "\u00e9t\u00e9", "a/b", "A"]
+    assert Regex(regex, frozenset().union(*names)).matching(names) == matched

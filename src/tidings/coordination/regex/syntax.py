@@ -1,9 +1,10 @@
-"""Reads a regular expression of RE2's syntax into a tree. Only names of topics are ever matched, so only the 65
-characters a name may have (letters, digits, `.`, `_`, `-`) are kept of any set.
+"""Reads a regular expression of RE2's syntax into a tree. Of any set of characters only those are kept that the names
+it is to be tried on are made of: topics have 65 (letters, digits, `.`, `_`, `-`), transactional ids the ones they have.
 
 Understood: literals, `.`, `[…]` with ranges, negation, `\\d \\w \\s` and `[:alpha:]` kinds, groups of all forms, `|`,
 `* + ? {n} {n,} {n,m}` and their lazy forms, `^ $ \\A \\z \\b \\B`, `\\Q…\\E`, `(?i)`, `(?s)`, `(?m)`, `(?U)`. Not: what
-RE2 has not either (backreferences, looking around, possessive and atomic groups), and Unicode classes (`\\p`).
+RE2 has not either (backreferences, looking around, possessive and atomic groups), and Unicode classes (`\\p`). A name
+is taken to be one line.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import string
 from typing import NamedTuple
 
-NAME_CHARS = frozenset(string.ascii_letters + string.digits + "._-")
+TOPIC_CHARS = frozenset(string.ascii_letters + string.digits + "._-")
 WORD_CHARS = frozenset(string.ascii_letters + string.digits + "_")
 REPEAT_MAX = 1000  # RE2's
 DEPTH_MAX = 100
@@ -54,33 +55,34 @@ Node = Chars | Assertion | Sequence | Choice | Repeat
 _CLASSES = {
     "alnum": string.ascii_letters + string.digits,
     "alpha": string.ascii_letters,
-    "ascii": "".join(NAME_CHARS),
-    "blank": "",
-    "cntrl": "",
+    "ascii": "".join(map(chr, range(128))),
+    "blank": " \t",
+    "cntrl": "".join(map(chr, range(32))) + "\x7f",
     "digit": string.digits,
-    "graph": "".join(NAME_CHARS),
+    "graph": string.ascii_letters + string.digits + string.punctuation,
     "lower": string.ascii_lowercase,
-    "print": "".join(NAME_CHARS),
-    "punct": "._-",
-    "space": "",
+    "print": string.ascii_letters + string.digits + string.punctuation + " ",
+    "punct": string.punctuation,
+    "space": string.whitespace,
     "upper": string.ascii_uppercase,
     "word": "".join(WORD_CHARS),
     "xdigit": string.hexdigits,
 }
-_ESCAPED_CLASSES = {"d": frozenset(string.digits), "w": WORD_CHARS, "s": frozenset[str]()}
+_ESCAPED_CLASSES = {"d": frozenset(string.digits), "w": WORD_CHARS, "s": frozenset(" \t\n\f\r")}
 _ESCAPED_CHARS = {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 _ASSERTIONS = {"A": "^", "z": "$", "b": "b", "B": "B"}
 _REPEATS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 
-def parse(regex: str) -> Node:
+def parse(regex: str, alphabet: frozenset[str]) -> Node:
     """Raises RegexError."""
-    return _Parser(regex).whole()
+    return _Parser(regex, alphabet).whole()
 
 
 class _Parser:
-    def __init__(self, regex: str) -> None:
+    def __init__(self, regex: str, alphabet: frozenset[str]) -> None:
         self.regex = regex
+        self.alphabet = alphabet
         self.pos = 0
         self.depth = 0
         self.ignores_case = False
@@ -170,7 +172,7 @@ class _Parser:
         if char == "[":
             return [self.chars(self.bracketed())]
         if char == ".":
-            return [Chars(NAME_CHARS)]
+            return [Chars(self.alphabet)]
         if char in "^$":
             return [Assertion(char)]
         if char == "\\":
@@ -181,8 +183,8 @@ class _Parser:
 
     def chars(self, chars: frozenset[str]) -> Chars:
         if self.ignores_case:
-            chars |= frozenset(char.swapcase() for char in chars if char.isascii())
-        return Chars(chars & NAME_CHARS)
+            chars |= frozenset(char.swapcase() for char in chars)
+        return Chars(chars & self.alphabet)
 
     def group(self) -> list[Node]:
         ignored_case = self.ignores_case
@@ -229,7 +231,7 @@ class _Parser:
     def escaped_chars(self, char: str) -> frozenset[str]:
         if char.lower() in _ESCAPED_CLASSES:
             chars = _ESCAPED_CLASSES[char.lower()]
-            return NAME_CHARS - chars if char.isupper() else chars
+            return self.alphabet - chars if char.isupper() else chars
         if char in _ESCAPED_CHARS:
             return frozenset(_ESCAPED_CHARS[char])
         if char == "x":
@@ -253,8 +255,8 @@ class _Parser:
             chars |= self.bracketed_item()
         self.pos += 1
         if self.ignores_case:
-            chars |= frozenset(char.swapcase() for char in chars if char.isascii())
-        return NAME_CHARS - chars if negated else chars
+            chars |= frozenset(char.swapcase() for char in chars)
+        return self.alphabet - chars if negated else chars
 
     def bracketed_item(self) -> frozenset[str]:
         if self.take("[:"):
@@ -262,7 +264,7 @@ class _Parser:
             chars = _CLASSES.get(name.removeprefix("^"))
             if chars is None:
                 raise RegexError(f"invalid character class range: [:{name}:]")
-            return NAME_CHARS - frozenset(chars) if name.startswith("^") else frozenset(chars)
+            return self.alphabet - frozenset(chars) if name.startswith("^") else frozenset(chars)
         low = self.bracketed_char()
         if self.peek() != "-" or self.regex[self.pos + 1 : self.pos + 2] in ("]", ""):
             return low
@@ -270,7 +272,7 @@ class _Parser:
         high = self.bracketed_char()
         if len(low) != 1 or len(high) != 1 or min(low) > min(high):
             raise RegexError("invalid character class range")
-        return frozenset(char for char in NAME_CHARS if min(low) <= char <= min(high))
+        return frozenset(char for char in self.alphabet if min(low) <= char <= min(high))
 
     def bracketed_char(self) -> frozenset[str]:
         char = self.next("missing closing ]")
