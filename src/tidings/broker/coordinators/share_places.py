@@ -58,7 +58,7 @@ async def begin_at(broker: Broker, start_offsets: Mapping[Place, int]) -> None:
     for place, start_offset in start_offsets.items():
         epoch = broker.share_state.summary(*place).state_epoch + 1
         await broker.share_state.initialize({place: start_offset}, epoch)
-        _forget(broker, place)
+        broker.share_partitions.forget(*place)
 
 
 async def delete(broker: Broker, places: Iterable[Place]) -> None:
@@ -67,11 +67,4 @@ async def delete(broker: Broker, places: Iterable[Place]) -> None:
     if places:
         await broker.share_state.delete(places)
     for place in places:
-        _forget(broker, place)
-
-
-def _forget(broker: Broker, place: Place) -> None:
-    """Who hands out records of it reads the state anew."""
-    partitions = getattr(broker, "share_partitions", None)
-    if partitions is not None:
-        partitions.forget(*place)
+        broker.share_partitions.forget(*place)
