@@ -128,3 +128,24 @@ def test_many_files_share_few_descriptors(tmp_path: Path) -> None:
         file.sync()
         file.close()
     assert _open_descriptors(tmp_path) == 0
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks at descriptors in /proc")
+def test_files_used_in_turn_keep_most_of_their_descriptors(tmp_path: Path) -> None:
+    """One file more than there are descriptors for, and not each is closed just before its turn."""
+    files = DiskFiles(descriptors_max=50)
+    paths = [f"{tmp_path}/{number}" for number in range(51)]
+    opened = [files.create(path) for path in paths]
+    kept = 0
+    for _ in range(10):
+        for path, file in zip(paths, opened, strict=True):
+            kept += _is_open(path)
+            file.append(b"x")
+    assert kept > 9 * len(opened)
+    for file in opened:
+        file.close()
+
+
+def _is_open(path: str) -> bool:
+    links = (os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd"))
+    return any(os.path.lexists(link) and os.readlink(link) == path for link in links)

@@ -13,6 +13,7 @@ from tidings.broker.config import BrokerConfig, split_address
 from tidings.broker.server_properties import with_properties
 from tidings.cli.log_lines import log_to_stderr
 from tidings.errors import OperatorError
+from tidings.log.files import raise_descriptor_limit
 
 if TYPE_CHECKING:
     from tidings.broker.config import Durability
@@ -80,6 +81,7 @@ def serve(
     `settings` are of the form NAME=VALUE, by Apache Kafka's names.
     """
     log_to_stderr(log_format, log_level)
+    raise_descriptor_limit()
     host, port = split_address(listen)
     _check_listener(host, allow_plaintext, "read and write events")
     if metrics is not None:

@@ -10,6 +10,7 @@ import os
 import resource
 import sys
 import threading
+from contextlib import suppress
 from typing import Protocol
 
 from tidings.errors import DiskError, OperatorError
@@ -19,6 +20,11 @@ FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 TEMPORARY = ".tmp"
 """Ends the name of a file whose content is not complete. Whoever finds one may remove it."""
+
+DESCRIPTORS_MAX = 1 << 20
+"""Where there is no limit to how many a process may have."""
+LOOKED_AT_MAX = 16
+"""How many open files are looked at for one that was not used lately."""
 
 _OPEN_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -147,15 +153,29 @@ def disk_error(action: str, path: str, error: OSError) -> DiskError:
     return DiskError(f"cannot {action} {path}: {error.strerror or error}")
 
 
+def raise_descriptor_limit() -> None:
+    """Let this process have as many descriptors as its hard limit says: the soft one is often 1,024, for `select`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # macOS has a lower limit than the one it tells
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _descriptor_limit() -> int:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return DESCRIPTORS_MAX if limit == resource.RLIM_INFINITY else limit
+
+
 class DiskFiles(Files):
     """Real files, readable by their owner only.
 
-    At most `descriptors_max` files are open at a time (default: half of what the process may have). A file that has
-    not been used lately gives up its descriptor, and gets a new one when it is used again.
+    At most `descriptors_max` files are open at a time (default: three quarters of what the process may have; the rest
+    is for connections). Beyond that a file that has not been used lately gives up its descriptor, and gets a new one
+    when it is used again.
     """
 
     def __init__(self, descriptors_max: int | None = None) -> None:
-        self._descriptors_max = descriptors_max or resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
+        self._descriptors_max = descriptors_max or _descriptor_limit() * 3 // 4
         self._opened: dict[DiskFile, None] = {}  # in the order of their last look-over
         self._lock = threading.Lock()
 
@@ -249,15 +269,22 @@ class DiskFiles(Files):
             self._opened.pop(file, None)
 
     def _reclaim(self, count: int) -> bool:
-        """Close `count` files that were not used since they were looked at last ("second chance")."""
+        """Close `count` files that were not used since they were looked at last ("second chance").
+
+        Where many are looked at in vain, all are in use, perhaps in turn: then which one is closed matters little, and
+        to go on looking for the one unused longest would close each just before its turn.
+        """
+        in_vain = 0
         for _ in range(2 * len(self._opened)):
             file = next(iter(self._opened))
             del self._opened[file]
-            if file.give_up_descriptor():
+            if file.give_up_descriptor(even_if_used=in_vain >= LOOKED_AT_MAX):
+                in_vain = 0
                 count -= 1
                 if count == 0:
                     return True
             else:
+                in_vain += 1
                 self._opened[file] = None
         return False
 
@@ -362,9 +389,9 @@ class DiskFile:
         self._files.opened(self)
         return fd
 
-    def give_up_descriptor(self) -> bool:
+    def give_up_descriptor(self, *, even_if_used: bool) -> bool:
         """Close it unless it is in use or was lately. What would be forgotten with it is synced first."""
-        if self._recently_used:
+        if self._recently_used and not even_if_used:
             self._recently_used = False
             return False
         if not self._lock.acquire(blocking=False):
