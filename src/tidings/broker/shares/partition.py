@@ -117,10 +117,11 @@ class LivePartition:
 
     def look(self, bytes_max: int, records_max: int, *, at_least_one: bool) -> Found | None:
         """Read what could be handed out; it is not yet. Raises ApiError, DiskError."""
+        partition = self.log
         if self.is_over:
             return None
-        partition = self.log
         self._shared.start_at(partition.log_start_offset)
+        self._take_back(self._shared.expire(self._broker.clock.monotonic_ms(), self.limits))
         offset = self._shared.next_offset(self.limits)
         is_committed = self._broker.catalog.group_value("share.isolation.level", self.group_id) == READ_COMMITTED
         up_to = partition.last_stable_offset if is_committed else partition.high_watermark

@@ -68,6 +68,8 @@ class SharePartitions:
 
     def session_ended(self, session: ShareSession) -> None:
         """Give what the member had to others. Of a group that nobody fetches for, nothing needs to be in memory."""
+        if self._broker.is_closing:
+            return  # after it nobody has anything
         for key, live in list(self._live.items()):
             if key[0] == session.group_id:
                 live.release(session.member_id)
