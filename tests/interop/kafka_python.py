@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.interop.suites import PEERS, Outcome, State, build, fetch_sdist, run, summarise, tell
+from tests.interop.suites import PEERS, Outcome, Results, State, build, fetch_sdist, machine, run
 
 from tidings.testing.broker import BrokerProcess
 
@@ -122,13 +122,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "PYTHONPATH": str(folder),
                 "PYTHONDONTWRITEBYTECODE": "1",
             }
-            run(command, cwd=folder, timeout_s=SUITE_S_MAX, environment=environment, log=room / "pytest.log")
+            with machine(alone=False):
+                run(command, cwd=folder, timeout_s=SUITE_S_MAX, environment=environment, log=room / "pytest.log")
         finally:
             broker.stop()
-    found = list(outcomes(report))
-    for outcome in found:
-        tell(outcome)
-    return summarise("kafka-python", VERSION, found, chosen.json or PEERS / "results" / "kafka-python.json")
+    results = Results("kafka-python", VERSION, chosen.json or PEERS / "results" / "kafka-python.json")
+    results.add("integration", list(outcomes(report)))
+    return results.summarise()
 
 
 if __name__ == "__main__":

@@ -5,9 +5,13 @@
     python -m tests.interop.librdkafka --suite 2.15.1         of another version of librdkafka
     python -m tests.interop.librdkafka --protocol consumer    all consumers in the group protocol of KIP-848
     python -m tests.interop.librdkafka --one-copy 0103 0107 0111   those that want three copies of a topic, with one
+    python -m tests.interop.librdkafka --continue             only what an earlier run on this commit has not done
+
+Some tests run side by side (--jobs), as in its own builds. One that fails so is run once more, alone, and it says so.
 
 librdkafka's sources, tests included, are part of two packages of npm's. They are built in .peers/ with a C and a C++
-compiler and the headers of OpenSSL, zlib and zstd (in Debian: build-essential libssl-dev zlib1g-dev libzstd-dev).
+compiler and the headers of OpenSSL, zlib, zstd and RapidJSON (in Debian: build-essential libssl-dev zlib1g-dev
+libzstd-dev rapidjson-dev).
 Its quick mode (-Q) is not used: many tests return at once in it and count as passed.
 """
 
@@ -19,10 +23,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from tests.interop.suites import PEERS, Outcome, State, build, fetch_npm, run, summarise, tell
+from tests.interop.suites import PEERS, Outcome, Results, State, build, fetch_npm, machine, run
 
 from tidings.testing.broker import BrokerProcess
 
@@ -32,9 +38,21 @@ PACKAGES = {"2.12.0": ("node-rdkafka", "3.6.1"), "2.15.1": ("@confluentinc/kafka
 KAFKA_VERSION = "4.2.0"
 """What the tests are told that the broker is: they choose by it what to ask."""
 
-PARTITIONS = 4
+SETTINGS = (
+    "--partitions=4",
+    "--set=group.consumer.session.timeout.ms=6000",
+    "--set=group.consumer.heartbeat.interval.ms=1000",
+)
+"""What the suite sets when it starts Apache Kafka itself."""
+
+SCENARIOS = {"default": (), "noautocreate": ("--no-auto-create",)}
+
 TIMEOUT_S = 240
-LONGER_S = {"0038": 400, "0056": 400, "0081": 600, "0103": 600, "0113": 900}
+LONGER_S = {"0113": 900, "0150": 400, "0103": 600, "0081": 600, "0038": 400, "0056": 400}
+"""These are also begun first."""
+
+ALONE = ("0055",)
+"""What measures times, and is not run beside others."""
 
 _THREE_COPIES = re.compile(r"(create_topic\w*\([^;]*, )3(, \d+\)|\))")
 
@@ -136,12 +154,54 @@ def prepare(room: Path, bootstrap: str) -> None:
         script.chmod(0o755)
 
 
+class Runs:
+    """The tests of one scenario on one broker, some at a time."""
+
+    def __init__(self, results: Results, runner: Path, room: Path, protocol: str, broker: BrokerProcess | None) -> None:
+        self.results = results
+        self.runner = runner
+        self.room = room
+        self.protocol = protocol
+        self.broker = broker
+
+    def all(self, tests: Sequence[Test], bootstrap: str, jobs: int) -> None:
+        prepare(self.room, bootstrap)
+        waiting = [test for test in tests if not self.results.has(_job(test))]
+        waiting.sort(key=lambda test: -LONGER_S.get(test.number, 0))
+        with ThreadPoolExecutor(jobs) as beside:
+            one = partial(self.one, bootstrap=bootstrap)
+            list(beside.map(one, [test for test in waiting if test.number not in ALONE]))
+        for test in waiting:
+            if test.number in ALONE:
+                self.one(test, bootstrap, alone=True)
+            elif jobs > 1 and self.results.failed(_job(test)):
+                self.one(test, bootstrap, alone=True, note="failed beside others")
+
+    def one(self, test: Test, bootstrap: str, *, alone: bool = False, note: str = "") -> None:
+        with machine(alone=alone):
+            if self.broker is not None and not self.broker.running:
+                self.broker.start()  # it failed a test before this one, not this one
+            outcomes = list(run_test(test, self.runner, bootstrap, self.room, self.protocol))
+            if self.broker is not None and not self.broker.running:
+                reason = f"the broker ended: {self.broker.child.tail()[-300:]}"
+                outcomes = [replace(outcome, state="crashed", reason=reason) for outcome in outcomes]
+        if note:
+            outcomes = [replace(one, reason=one.reason or note) for one in outcomes]
+        self.results.add(_job(test), outcomes)
+
+
+def _job(test: Test) -> str:
+    return f"{test.number}-{test.scenario}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("numbers", nargs="*", help="tests to run; all if none is named")
     parser.add_argument("--suite", choices=list(PACKAGES), default="2.12.0", help="librdkafka's version")
     parser.add_argument("--protocol", choices=["classic", "consumer"], default="classic", help="of consumer groups")
     parser.add_argument("--one-copy", action="store_true", help="of topics, where a test wants three brokers for it")
+    parser.add_argument("--jobs", type=int, default=1, help="how many tests at a time")
+    parser.add_argument("--continue", action="store_true", dest="goes_on", help="where a run on this commit ended")
     parser.add_argument("--bootstrap", help="a broker that runs already; default: one of our own for each scenario")
     parser.add_argument("--json", type=Path, help="where the result goes")
     chosen = parser.parse_args(arguments)
@@ -149,26 +209,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     runner = with_one_copy(folder) if chosen.one_copy else folder / "tests"
     tests = [test for test in declared(folder) if not chosen.numbers or test.number in chosen.numbers]
     name = f"librdkafka-{chosen.suite}-{chosen.protocol}" + ("-one-copy" if chosen.one_copy else "")
-    outcomes: list[Outcome] = []
-    for scenario, settings in (("default", []), ("noautocreate", ["--no-auto-create"])):
+    path = chosen.json or PEERS / "results" / f"{name}.json"
+    results = Results(name, chosen.suite, path, again=not chosen.goes_on)
+    for scenario, settings in SCENARIOS.items():
         of_scenario = [test for test in tests if test.scenario == scenario]
+        room = PEERS / "logs" / name / scenario
         if not of_scenario:
             continue
+        if chosen.bootstrap is not None:
+            Runs(results, runner, room, chosen.protocol, None).all(of_scenario, chosen.bootstrap, chosen.jobs)
+            continue
         with tempfile.TemporaryDirectory(prefix="tidings-") as data:
-            broker = BrokerProcess(Path(data) / "data", arguments=["--partitions", str(PARTITIONS), *settings])
-            if chosen.bootstrap is None:
-                broker.start()
+            broker = BrokerProcess(Path(data) / "data", arguments=[*SETTINGS, *settings]).start()
             try:
-                room = PEERS / "logs" / name
-                bootstrap = chosen.bootstrap or broker.bootstrap
-                prepare(room, bootstrap)
-                for test in of_scenario:
-                    for outcome in run_test(test, runner, bootstrap, room, chosen.protocol):
-                        tell(outcome)
-                        outcomes.append(outcome)
+                Runs(results, runner, room, chosen.protocol, broker).all(of_scenario, broker.bootstrap, chosen.jobs)
             finally:
-                broker.stop()
-    return summarise("librdkafka", chosen.suite, outcomes, chosen.json or PEERS / "results" / f"{name}.json")
+                broker.kill()
+    return results.summarise()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.interop.librdkafka import PACKAGES, sources
-from tests.interop.suites import PEERS, Outcome, build, run, summarise, tell
+from tests.interop.suites import PEERS, Outcome, Results, build, machine, run
 
 from tidings.testing.broker import BrokerProcess
 
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     folder = addon()
     specs = sorted((folder / "e2e").glob("*.spec.js"))
-    outcomes: list[Outcome] = []
+    results = Results("node-rdkafka", VERSION, chosen.json or PEERS / "results" / "node-rdkafka.json")
     with tempfile.TemporaryDirectory(prefix="tidings-") as data:
         broker = BrokerProcess(Path(data) / "data")
         if chosen.bootstrap is None:
@@ -96,12 +96,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if chosen.files and spec.name.removesuffix(".spec.js") not in chosen.files:
                     continue
                 bootstrap = chosen.bootstrap or broker.bootstrap
-                for outcome in run_file(spec, folder, bootstrap, PEERS / "logs" / f"node-rdkafka-{VERSION}"):
-                    tell(outcome)
-                    outcomes.append(outcome)
+                room = PEERS / "logs" / f"node-rdkafka-{VERSION}"
+                with machine(alone=False):
+                    results.add(spec.stem, list(run_file(spec, folder, bootstrap, room)))
         finally:
             broker.stop()
-    return summarise("node-rdkafka", VERSION, outcomes, chosen.json or PEERS / "results" / "node-rdkafka.json")
+    return results.summarise()
 
 
 if __name__ == "__main__":

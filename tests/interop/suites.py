@@ -6,6 +6,7 @@ of their tests runs by itself, with a deadline, against a broker from outside; w
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -13,12 +14,15 @@ import signal
 import subprocess
 import sys
 import tarfile
+import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from time import monotonic
-from typing import Literal
+from typing import Any, Literal
 
 from tidings.errors import OperatorError
 
@@ -26,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / ".peers"
 
 State = Literal["passed", "failed", "skipped", "timed out", "crashed"]
+FAILURES = ("failed", "timed out", "crashed")
 
 
 @dataclass(frozen=True)
@@ -115,19 +120,82 @@ def build(command: Sequence[str], cwd: Path, environment: Mapping[str, str] | No
         raise OperatorError(f"{' '.join(command)} ended with code {done.code} in {cwd}", done.output[-2000:])
 
 
+@contextmanager
+def machine(*, alone: bool) -> Iterator[None]:
+    """The machine for as long as a test takes: beside others that run now, in this process or another, or alone."""
+    PEERS.mkdir(exist_ok=True)
+    with (PEERS / "machine.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
+
+
+@cache
+def commit() -> str:
+    """What is tested: the commit, with a mark if the tree is not as it was committed."""
+    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+class Results:
+    """What came of a suite's tests, told and kept as soon as it is known, so that a run that ended early goes on.
+
+    What an earlier run on the same commit found is taken over, unless `again`. Threads may share it.
+    """
+
+    def __init__(self, suite: str, version: str, path: Path, *, again: bool = True) -> None:
+        self.suite = suite
+        self.version = version
+        self.path = path
+        self._lock = threading.Lock()
+        self._began = monotonic()
+        self._by_job: dict[str, list[Outcome]] = {}
+        self._seconds_before = 0.0
+        earlier: dict[str, Any] = {} if again or not path.exists() else json.loads(path.read_text())
+        if earlier.get("commit") == commit() and not commit().endswith("-dirty"):
+            self._by_job = {job: [Outcome(**one) for one in found] for job, found in earlier["jobs"].items()}
+            self._seconds_before = earlier["seconds"]
+
+    def has(self, job: str) -> bool:
+        return job in self._by_job
+
+    def failed(self, job: str) -> bool:
+        return any(outcome.state in FAILURES for outcome in self._by_job[job])
+
+    def add(self, job: str, outcomes: Sequence[Outcome]) -> None:
+        """All outcomes of one job: a process of the suite's. A second run of a job replaces the first."""
+        with self._lock:
+            for outcome in outcomes:
+                tell(outcome)
+            self._by_job[job] = list(outcomes)
+            self._keep(complete=False)
+
+    def summarise(self) -> int:
+        """Print the numbers; the exit code: 1 if anything failed."""
+        counts = self._keep(complete=True)
+        numbers = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+        run = counts.total() - counts["skipped"]
+        print(f"{self.suite} {self.version} on {commit()}: {run} run, {numbers}  ({self.path})")
+        return int(any(counts[state] for state in FAILURES))
+
+    def _keep(self, *, complete: bool) -> Counter[str]:
+        counts = Counter(outcome.state for found in self._by_job.values() for outcome in found)
+        told = {
+            "suite": self.suite,
+            "version": self.version,
+            "commit": commit(),
+            "complete": complete,
+            "seconds": round(self._seconds_before + monotonic() - self._began),
+            "counts": counts,
+            "jobs": {job: [asdict(outcome) for outcome in found] for job, found in sorted(self._by_job.items())},
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_suffix(".partial")
+        partial.write_text(json.dumps(told, indent=1) + "\n")
+        partial.rename(self.path)
+        return Counter(counts)
+
+
 def tell(outcome: Outcome) -> None:
     """One line, as soon as it is known."""
     reason = f"  {outcome.reason}" if outcome.reason else ""
     print(f"{outcome.state:>9}  {outcome.seconds:6.1f} s  {outcome.test}{reason}", flush=True)
-
-
-def summarise(suite: str, version: str, outcomes: Iterable[Outcome], path: Path) -> int:
-    """Write everything to the file `path`, print the numbers; the exit code: 1 if anything failed."""
-    found = list(outcomes)
-    counts = Counter(outcome.state for outcome in found)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    told = {"suite": suite, "version": version, "counts": counts, "outcomes": [asdict(outcome) for outcome in found]}
-    path.write_text(json.dumps(told, indent=1) + "\n")
-    numbers = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    print(f"{suite} {version}: {len(found) - counts['skipped']} run, {numbers}  ({path})")
-    return int(bool(counts["failed"] + counts["timed out"] + counts["crashed"]))
