@@ -8,13 +8,22 @@ from typing import Any
 import pytest
 from tests.broker.client import Client
 from tests.broker.conftest import OpenBroker, create
-from tests.broker.data import FETCH, fetch_request
+from tests.broker.data import FETCH, PRODUCE, batch, fetch, fetch_request, produce_request
 
 from tidings.broker import handlers
 from tidings.broker.access.guards import Each, Whole
 from tidings.broker.requests.dispatch import Api
 from tidings.broker.server import Broker
-from tidings.security.rights import DESCRIBE_TOPIC, READ_TOPIC, Right
+from tidings.security.rights import (
+    CLUSTER_ACTION_CLUSTER,
+    DELETE_CLUSTER,
+    DELETE_TOPIC,
+    DESCRIBE_TOPIC,
+    READ_TOPIC,
+    WRITE_TOPIC,
+    WRITE_TRANSACTION,
+    Right,
+)
 from tidings.security.rules import (
     ANONYMOUS,
     CLUSTER_NAME,
@@ -22,11 +31,13 @@ from tidings.security.rules import (
     PatternType,
     Permission,
     ResourceType,
+    RuleFilter,
 )
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.message import STRING, Array, Kind, Message, Struct
 from tidings.wire.messages.create_acls import AclCreation, CreateAclsRequest
 from tidings.wire.messages.delete_acls import DeleteAclsFilter, DeleteAclsRequest
+from tidings.wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
 from tidings.wire.messages.describe_acls import DescribeAclsRequest
 from tidings.wire.messages.find_coordinator import FindCoordinatorRequest
 from tidings.wire.messages.list_groups import ListGroupsRequest
@@ -35,6 +46,11 @@ from tidings.wire.messages.offset_fetch import (
     OffsetFetchRequest,
     OffsetFetchRequestGroup,
     OffsetFetchRequestTopics,
+)
+from tidings.wire.messages.offset_for_leader_epoch import (
+    OffsetForLeaderEpochRequest,
+    OffsetForLeaderPartition,
+    OffsetForLeaderTopic,
 )
 
 ANY, MATCH = 1, 2
@@ -132,6 +148,14 @@ async def test_operator_may_shut_everybody_out_but_a_superuser(open_broker: Open
         assert await make(client, creation(READ_TOPIC, "a", Permission.ALLOW)) == [0]
 
 
+def hold_to(broker: Broker, *made: AclCreation) -> None:
+    """These rules and no others: where they shut out whoever asks, they could not be taken back over the wire."""
+    for rule_id, _ in broker.access.find(RuleFilter()):
+        broker.access.remove(rule_id)
+    for number, each in enumerate(made):
+        broker.access.add(number.to_bytes(16, "big"), _rule(each))
+
+
 # Every API.
 
 
@@ -210,9 +234,9 @@ async def test_api_is_held_to_by_rules(shut: Broker, api: Api, guard: Any, right
     others = [creation(each, "secret", Permission.ALLOW) for each in needed if each not in guard.needs[0]]
 
     async def is_refused(*made: AclCreation) -> bool:
-        shut.access.__init__(allows_by_default=False)  # type: ignore[misc]
-        for number, each in enumerate([*others, *made]):
-            shut.access.add(number.to_bytes(16, "big"), _rule(each))
+        hold_to(shut, *others, *made)
+        if "secret" not in shut.catalog.topics:  # the request before has deleted it
+            await create(shut, "secret")
         request, version = request_for(api, guard, right)
         async with await Client.connect(shut.address) as client:
             return bool(REFUSALS & set(codes(await client.ask(request, version))))
@@ -255,7 +279,7 @@ async def test_topics_that_may_not_be_described_are_not_told_of(open_broker: Ope
         named = [MetadataRequestTopic(name=name) for name in ("secret", "shown", "new")]
         assert await told(named) == [("secret", forbidden), ("shown", 0), ("new", forbidden)]
         by_id = [MetadataRequestTopic(topic_id=topic.id, name=None) for topic in (secret, shown)]
-        assert await told(by_id) == [(None, ErrorCode.UNKNOWN_TOPIC_ID), ("shown", 0)]
+        assert await told(by_id) == [(None, forbidden), ("shown", 0)]
         assert "new" not in broker.catalog.topics
 
 
@@ -265,6 +289,71 @@ async def test_fetch_gives_nothing_of_a_topic_that_may_not_be_read(live: Broker,
     (partition,) = response.responses[0].partitions
     assert partition.error_code == ErrorCode.TOPIC_AUTHORIZATION_FAILED
     assert not partition.records
+
+
+async def test_topic_that_may_not_be_read_is_there_for_nobody(live: Broker, client: Client) -> None:
+    await make(client, creation(READ_TOPIC, "*", Permission.DENY))
+    answers = await fetch(client, ("orders", 0, 0), ("nowhere", 0, 0))
+    assert answers["orders", 0] == answers["nowhere", 0]
+    assert answers["orders", 0].error_code == ErrorCode.TOPIC_AUTHORIZATION_FAILED
+
+
+async def test_who_calls_itself_a_replica_needs_the_right_of_brokers(live: Broker, client: Client) -> None:
+    async def code() -> int:
+        return (await fetch(client, ("orders", 0, 0), replica_id=7))["orders", 0].error_code
+
+    hold_to(live, creation(CLUSTER_ACTION_CLUSTER, "", Permission.DENY))
+    assert await code() == ErrorCode.TOPIC_AUTHORIZATION_FAILED
+    brokers = creation(CLUSTER_ACTION_CLUSTER, "", Permission.ALLOW)
+    hold_to(live, brokers, creation(READ_TOPIC, "orders", Permission.DENY))
+    assert await code() == ErrorCode.NONE
+
+
+@pytest.mark.parametrize("right", [WRITE_TOPIC, WRITE_TRANSACTION])
+async def test_producer_that_wants_no_reply_learns_of_a_refusal_by_the_end_of_its_connection(
+    live: Broker, client: Client, right: Right
+) -> None:
+    hold_to(live, creation(right, "*", Permission.DENY))
+    request = produce_request(batch(b"a"), acks=0)
+    request.transactional_id = None if right is WRITE_TOPIC else "mine"
+    client.send(request, PRODUCE)
+    assert await client.is_closed_by_broker()
+    assert live.catalog.partition("orders", 0).end_offset == 0
+
+
+async def test_brokers_may_ask_for_the_epochs_of_topics_they_may_not_describe(live: Broker, client: Client) -> None:
+    async def code() -> int:
+        partition = OffsetForLeaderPartition(partition=0, leader_epoch=0)
+        asked = OffsetForLeaderTopic(topic="orders", partitions=[partition])
+        response = await client.ask(OffsetForLeaderEpochRequest(topics=[asked]), 4)
+        return int(response.topics[0].partitions[0].error_code)
+
+    hidden = creation(DESCRIBE_TOPIC, "orders", Permission.DENY)
+    hold_to(live, hidden, creation(CLUSTER_ACTION_CLUSTER, "", Permission.DENY))
+    assert await code() == ErrorCode.TOPIC_AUTHORIZATION_FAILED
+    hold_to(live, hidden, creation(CLUSTER_ACTION_CLUSTER, "", Permission.ALLOW))
+    assert await code() == ErrorCode.NONE
+
+
+async def test_who_may_delete_in_the_whole_cluster_may_delete_each_topic(live: Broker, client: Client) -> None:
+    async def deleted(*names: str) -> dict[str, int]:
+        request = DeleteTopicsRequest(topics=[DeleteTopicState(name=name) for name in names])
+        return {result.name: result.error_code for result in (await client.ask(request, 6)).responses}
+
+    hold_to(
+        live,
+        creation(DELETE_TOPIC, "*", Permission.DENY),
+        creation(DESCRIBE_TOPIC, "nowhere", Permission.ALLOW),
+        creation(DELETE_CLUSTER, "", Permission.DENY),
+    )
+    assert await deleted("orders", "nowhere", "hidden") == {
+        "orders": ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+        "nowhere": ErrorCode.UNKNOWN_TOPIC_OR_PARTITION,
+        "hidden": ErrorCode.TOPIC_AUTHORIZATION_FAILED,
+    }
+    everywhere = creation(DELETE_CLUSTER, "", Permission.ALLOW)
+    hold_to(live, creation(DELETE_TOPIC, "*", Permission.DENY), everywhere)
+    assert await deleted("orders") == {"orders": ErrorCode.NONE}
 
 
 async def test_groups_that_may_not_be_described_are_neither_listed_nor_found(live: Broker, client: Client) -> None:
@@ -288,6 +377,7 @@ async def test_offsets_of_topics_that_may_not_be_described_are_refused(live: Bro
     response = await client.ask(OffsetFetchRequest(groups=[OffsetFetchRequestGroup(group_id="g", topics=topics)]), 8)
     (partition,) = response.groups[0].topics[0].partitions
     assert (partition.error_code, partition.committed_offset) == (ErrorCode.TOPIC_AUTHORIZATION_FAILED, -1)
+    assert (partition.committed_leader_epoch, partition.metadata) == (-1, "")
 
 
 async def test_authorized_operations_are_what_rules_leave(live: Broker, client: Client) -> None:

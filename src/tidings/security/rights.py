@@ -15,6 +15,7 @@ class Right(NamedTuple):
 
 
 CREATE_CLUSTER = Right(Operation.CREATE, ResourceType.CLUSTER)
+DELETE_CLUSTER = Right(Operation.DELETE, ResourceType.CLUSTER)
 ALTER_CLUSTER = Right(Operation.ALTER, ResourceType.CLUSTER)
 DESCRIBE_CLUSTER = Right(Operation.DESCRIBE, ResourceType.CLUSTER)
 DESCRIBE_CONFIGS_CLUSTER = Right(Operation.DESCRIBE_CONFIGS, ResourceType.CLUSTER)

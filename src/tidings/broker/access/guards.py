@@ -15,7 +15,7 @@ from typing import Any
 
 from tidings.broker.access.refusals import CODES, MESSAGES, refused_item
 from tidings.broker.catalog.catalog_state import ResourceType as ConfigResource
-from tidings.broker.requests.dispatch import Context, Guard, NotAuthorized, Proceed, Refusal, Reply
+from tidings.broker.requests.dispatch import CloseConnection, Context, Guard, NotAuthorized, Proceed, Refusal, Reply
 from tidings.security.rights import Right
 from tidings.security.rules import CLUSTER_NAME, Operation, ResourceType
 from tidings.wire.error_codes import ErrorCode
@@ -62,13 +62,21 @@ class Each:
     """Item by item of a list: what may not pass is taken out of the request, and refused in the reply."""
 
     def __init__(
-        self, rights: Sequence[Right], asks: Asks, items: str, results: str, refuse: Refuse | None = None
+        self,
+        rights: Sequence[Right],
+        asks: Asks,
+        items: str,
+        results: str,
+        refuse: Refuse | None = None,
+        *,
+        or_nothing: bool = False,
     ) -> None:
         self.needs = [rights]
         self._asks = asks
         self._items = items
         self._results = results
         self._refuse = refuse
+        self._or_nothing = or_nothing
 
     def __call__(self, request: Any, context: Context, proceed: Proceed) -> Reply | Awaitable[Reply]:
         allowed, refused = [], []
@@ -82,7 +90,11 @@ class Each:
             return proceed(request)
         setattr(request, self._items, allowed)
         refuse = self._refuse or _refusal(type(request), self._results)
-        return _joined(proceed(request), self._results, [refuse(item, code) for item, code in refused])
+        results = [refuse(item, code) for item, code in refused]
+        if self._or_nothing and not allowed:
+            response: Message = request.response(**{self._results: results})
+            return response
+        return _joined(proceed(request), self._results, results)
 
 
 def each(
@@ -92,18 +104,19 @@ def each(
     *,
     name: NameOf = "name",
     refuse: Refuse | None = None,
+    or_nothing: bool = False,
 ) -> Each:
     """`items` is the list in the request, `results` that in the reply (the same name, if none is given).
 
     `name` is "" where the items are the names. `refuse` makes the result of what is refused, where the general way
-    (`refusals.refused_item`) does not do.
+    (`refusals.refused_item`) does not do. With `or_nothing` the handler is not asked about an empty list.
     """
 
     def asks(item: Any, context: Context) -> Asked | None:
         found = item if name == "" else _named(name, item, context)
         return None if found is None else (right, found)
 
-    return Each([right], asks, items, results or items, refuse)
+    return Each([right], asks, items, results or items, refuse, or_nothing=or_nothing)
 
 
 def each_resource(operation: Operation, results: str) -> Each:
@@ -205,7 +218,10 @@ def _joined(answering: Reply | Awaitable[Reply], results: str, refused: list[Any
 
 
 def _then(answering: Reply | Awaitable[Reply], change: Callable[[Message], None]) -> Reply | Awaitable[Reply]:
-    """The reply, changed, whenever it comes; none stays none."""
+    """The reply, changed, whenever it comes.
+
+    Where there is none (Produce with acks=0), a client that was refused something finds out by the connection's end.
+    """
     if answering is None or isinstance(answering, Message):
         return _changed(answering, change)
 
@@ -216,6 +232,7 @@ def _then(answering: Reply | Awaitable[Reply], change: Callable[[Message], None]
 
 
 def _changed(reply: Reply, change: Callable[[Message], None]) -> Reply:
-    if reply is not None:
-        change(reply)
+    if reply is None:
+        raise CloseConnection("access rules refuse a part of a request that gets no reply")
+    change(reply)
     return reply

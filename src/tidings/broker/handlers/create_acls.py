@@ -8,9 +8,10 @@ from __future__ import annotations
 from tidings.broker.access.guards import cluster, refused_all
 from tidings.broker.access.rule_changes import added
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.errors import DiskError
 from tidings.security.rights import ALTER_CLUSTER
 from tidings.security.rules import Rule, check_rule
-from tidings.wire.error_codes import ApiError
+from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.create_acls import AclCreation, AclCreationResult, CreateAclsRequest, CreateAclsResponse
 
 
@@ -29,7 +30,12 @@ async def create_acls(request: CreateAclsRequest, context: Context) -> CreateAcl
         else:
             rules.append(rule)
     broker = context.broker
-    await broker.catalog.plan(lambda: added(rules, broker.access))
+    try:
+        await broker.catalog.plan(lambda: added(rules, broker.access))
+    except DiskError as error:
+        for result in results:
+            result.error_code = result.error_code or ErrorCode.KAFKA_STORAGE_ERROR
+            result.error_message = result.error_message or str(error)
     return CreateAclsResponse(results=results)
 
 

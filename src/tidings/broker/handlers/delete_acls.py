@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from tidings.broker.access.guards import cluster, refused_all
 from tidings.broker.access.rule_changes import removed
 from tidings.broker.requests.dispatch import Context, handles
+from tidings.errors import DiskError
 from tidings.security.rights import ALTER_CLUSTER
 from tidings.security.rules import Rule, RuleFilter, check_filter
-from tidings.wire.error_codes import ApiError
+from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import Message
 from tidings.wire.messages.delete_acls import (
     DeleteAclsFilter,
@@ -43,7 +44,12 @@ async def delete_acls(request: DeleteAclsRequest, context: Context) -> DeleteAcl
             doomed |= found
         return removed(doomed)
 
-    await context.broker.catalog.plan(plan)
+    try:
+        await context.broker.catalog.plan(plan)
+    except DiskError as error:
+        for _, result in wanted:
+            result.error_code, result.error_message = ErrorCode.KAFKA_STORAGE_ERROR, str(error)
+            result.matching_acls = []
     return DeleteAclsResponse(filter_results=results)
 
 

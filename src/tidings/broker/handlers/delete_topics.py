@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tidings.broker.access.guards import each, topic_named
+from tidings.broker.access.guards import Each, topic_named
 from tidings.broker.catalog.topic import Topic
 from tidings.broker.requests.dispatch import Context, handles
-from tidings.security.rights import DELETE_TOPIC
+from tidings.security.rights import DELETE_CLUSTER, DELETE_TOPIC, DESCRIBE_TOPIC, Right
+from tidings.security.rules import CLUSTER_NAME
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import NULL_UUID
 from tidings.wire.messages.delete_topics import (
@@ -24,11 +25,24 @@ from tidings.wire.messages.delete_topics import (
 BY_ID_SINCE = 6
 
 
+def _asks_to_delete(asked: DeleteTopicState | str, context: Context) -> tuple[Right, str] | None:
+    """Who may describe a topic is told that it is not there."""
+    name = asked if isinstance(asked, str) else topic_named(asked, context)
+    if name is None or context.may(DELETE_CLUSTER, CLUSTER_NAME):
+        return None
+    if name not in context.broker.catalog.topics and context.may(DESCRIBE_TOPIC, name):
+        return None
+    return DELETE_TOPIC, name
+
+
+_RIGHTS = [DELETE_CLUSTER, DELETE_TOPIC]
+
+
 @handles(
     DeleteTopicsRequest,
     access=[
-        each(DELETE_TOPIC, "topics", "responses", name=topic_named),
-        each(DELETE_TOPIC, "topic_names", "responses", name=""),
+        Each(_RIGHTS, _asks_to_delete, "topics", "responses"),
+        Each(_RIGHTS, _asks_to_delete, "topic_names", "responses"),
     ],
 )
 async def delete_topics(request: DeleteTopicsRequest, context: Context) -> DeleteTopicsResponse:

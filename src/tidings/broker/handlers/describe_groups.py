@@ -14,7 +14,8 @@ from tidings.wire.messages.describe_groups import DescribeGroupsRequest, Describ
 
 def _narrow(request: DescribeGroupsRequest, reply: DescribeGroupsResponse, context: Context) -> None:
     for group in reply.groups if request.include_authorized_operations else ():
-        group.authorized_operations = context.operations(ResourceType.GROUP, group.group_id)
+        if not group.error_code:
+            group.authorized_operations = context.operations(ResourceType.GROUP, group.group_id)
 
 
 @handles(DescribeGroupsRequest, access=[each(DESCRIBE_GROUP, "groups", name=""), Sight(_narrow)])

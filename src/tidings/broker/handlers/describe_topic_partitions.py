@@ -41,8 +41,12 @@ def describe_topic_partitions(
             response.next_cursor = Cursor(topic_name=name, partition_index=first)
             break
         topic = catalog.topics.get(name)
-        if topic is None or not _may_see(name, context):
-            response.topics.append(_unknown(name, context))
+        if not _may_see(name, context):
+            code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
+            response.topics.append(DescribeTopicPartitionsResponseTopic(error_code=code, name=name))
+            continue
+        if topic is None:
+            response.topics.append(_unknown(name))
             continue
         told = topic.partitions[first : first + room]
         response.topics.append(_answer(topic, told, context))
@@ -95,11 +99,10 @@ def _partition(replica: Replica, node_id: int) -> DescribeTopicPartitionsRespons
     )
 
 
-def _unknown(name: str, context: Context) -> DescribeTopicPartitionsResponseTopic:
+def _unknown(name: str) -> DescribeTopicPartitionsResponseTopic:
     try:
         check_name(name)
-        seen = _may_see(name, context)
-        code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION if seen else ErrorCode.TOPIC_AUTHORIZATION_FAILED
+        code = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
     except ApiError as error:
         code = error.code
     return DescribeTopicPartitionsResponseTopic(error_code=code, name=name, is_internal=name in INTERNAL)

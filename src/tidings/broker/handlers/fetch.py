@@ -18,10 +18,11 @@ from tidings.broker.access.guards import inside
 from tidings.broker.requests.dispatch import Context, Reply, handles
 from tidings.broker.requests.fetch_sessions import Asked, FetchSession
 from tidings.broker.requests.long_polls import LongPoll
-from tidings.broker.requests.lookup import check_leader_epoch, find_partition, find_topic
+from tidings.broker.requests.lookup import TopicKey, check_leader_epoch, find_partition, find_topic
 from tidings.errors import DiskError
 from tidings.log.partition import Partition
-from tidings.security.rights import READ_TOPIC
+from tidings.security.rights import CLUSTER_ACTION_CLUSTER, READ_TOPIC
+from tidings.security.rules import CLUSTER_NAME
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.fetch import (
     AbortedTransaction,
@@ -39,7 +40,7 @@ TOPIC_IDS_SINCE = 13
 READ_COMMITTED = 1
 
 
-@handles(FetchRequest, access=[inside(READ_TOPIC)])
+@handles(FetchRequest, access=[inside(READ_TOPIC, CLUSTER_ACTION_CLUSTER)])
 def fetch(request: FetchRequest, context: Context) -> Reply | asyncio.Future[Reply]:
     broker = context.broker
     uses_ids = context.api_version >= TOPIC_IDS_SINCE
@@ -132,10 +133,10 @@ class _Fetch:
             self._found.append((asked, reply))
 
     def _read_partition(self, asked: Asked, data: FetchPartition, reply: PartitionData) -> None:
-        partition = find_partition(self._broker.catalog, asked.topic, data.partition)
-        check_leader_epoch(partition, data.current_leader_epoch)
         if not self._broker.access.is_open:
             self._must_be_readable(asked.topic)
+        partition = find_partition(self._broker.catalog, asked.topic, data.partition)
+        check_leader_epoch(partition, data.current_leader_epoch)
         self._partitions.append(partition)
         if data.last_fetched_epoch >= 0 and _diverges(partition, data, reply):
             return
@@ -154,9 +155,15 @@ class _Fetch:
             if self._is_committed and reply.records:
                 reply.aborted_transactions = _aborted(partition, offset, up_to, reply.records)
 
-    def _must_be_readable(self, asked: str | bytes) -> None:
-        topic = find_topic(self._broker.catalog, asked)
-        if not self._context.may(READ_TOPIC, topic.name):
+    def _must_be_readable(self, asked: TopicKey) -> None:
+        """A topic that must not be read is not told of, whether it is there or not. Raises ApiError.
+
+        Who calls itself a replica needs a broker's right instead, as in Apache Kafka.
+        """
+        name = asked if isinstance(asked, str) else find_topic(self._broker.catalog, asked).name
+        is_replica = max(self._request.replica_id, self._request.replica_state.replica_id) >= 0
+        needed = (CLUSTER_ACTION_CLUSTER, CLUSTER_NAME) if is_replica else (READ_TOPIC, name)
+        if not self._context.may(*needed):
             raise ApiError(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
 
     def _response(self) -> FetchResponse:

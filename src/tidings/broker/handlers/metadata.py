@@ -73,9 +73,11 @@ async def _topics(request: MetadataRequest, context: Context) -> list[MetadataRe
     if ids:
         found = ((topic_id, catalog.topic_by_id(topic_id)) for topic_id in ids)
         return [
-            MetadataResponseTopic(error_code=ErrorCode.UNKNOWN_TOPIC_ID, name=None, topic_id=topic_id)
-            if topic is None or not _may_see(topic.name, context)
+            _unnamed(topic_id, ErrorCode.UNKNOWN_TOPIC_ID)
+            if topic is None
             else _answer(topic, context, with_operations)
+            if _may_see(topic.name, context)
+            else _unnamed(topic_id, ErrorCode.TOPIC_AUTHORIZATION_FAILED)  # ids are no secret in Apache Kafka
             for topic_id, topic in found
         ]
     hidden = dict.fromkeys(
@@ -143,6 +145,10 @@ def _partition(replica: Replica, node_id: int) -> MetadataResponsePartition:
         isr_nodes=[node_id],
         offline_replicas=[node_id] if offline else [],
     )
+
+
+def _unnamed(topic_id: bytes, code: ErrorCode) -> MetadataResponseTopic:
+    return MetadataResponseTopic(error_code=code, name=None, topic_id=topic_id)
 
 
 def _unknown(name: str, error: ErrorCode | None) -> MetadataResponseTopic:

@@ -19,7 +19,7 @@ from tidings.wire.messages.offset_commit import OffsetCommitRequest
     pipelined=True,
     access=[
         whole(READ_GROUP, "group_id"),
-        each(READ_TOPIC, "topics", name=topic_named),
+        each(READ_TOPIC, "topics", name=topic_named, or_nothing=True),
     ],
     refused=refused_all("topics"),
 )

@@ -23,6 +23,7 @@ from tidings.wire.messages.offset_fetch import (
 SEVERAL_GROUPS_SINCE = 8
 TOP_LEVEL_ERROR_SINCE = 2
 NO_OFFSET = -1
+NO_EPOCH = -1
 T = TypeVar("T", OffsetFetchResponseTopic, OffsetFetchResponseTopics)
 _BY_GROUP = each(DESCRIBE_GROUP, "groups", name="group_id")
 
@@ -65,6 +66,7 @@ def _narrowed(topics: list[T], is_all: bool, context: Context) -> list[T]:
             for partition in topic.partitions:
                 partition.error_code = ErrorCode.TOPIC_AUTHORIZATION_FAILED
                 partition.committed_offset, partition.metadata = NO_OFFSET, ""
+                partition.committed_leader_epoch = NO_EPOCH
             seen.append(topic)
     return seen
 

@@ -6,21 +6,33 @@
 
 from __future__ import annotations
 
-from tidings.broker.access.guards import each
+from tidings.broker.access.guards import Each
 from tidings.broker.requests.dispatch import Context, handles
 from tidings.broker.requests.lookup import check_leader_epoch, find_partition
-from tidings.security.rights import DESCRIBE_TOPIC
+from tidings.security.rights import CLUSTER_ACTION_CLUSTER, DESCRIBE_TOPIC, Right
+from tidings.security.rules import CLUSTER_NAME
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.offset_for_leader_epoch import (
     EpochEndOffset,
     OffsetForLeaderEpochRequest,
     OffsetForLeaderEpochResponse,
     OffsetForLeaderPartition,
+    OffsetForLeaderTopic,
     OffsetForLeaderTopicResult,
 )
 
 
-@handles(OffsetForLeaderEpochRequest, access=[each(DESCRIBE_TOPIC, "topics", name="topic")])
+def _asks(topic: OffsetForLeaderTopic, context: Context) -> tuple[Right, str] | None:
+    """Brokers may ask about every topic, consumers about those they may describe (KIP-320)."""
+    if context.may(CLUSTER_ACTION_CLUSTER, CLUSTER_NAME):
+        return None
+    return DESCRIBE_TOPIC, topic.topic
+
+
+_MAY_DESCRIBE = Each([DESCRIBE_TOPIC, CLUSTER_ACTION_CLUSTER], _asks, "topics", "topics")
+
+
+@handles(OffsetForLeaderEpochRequest, access=[_MAY_DESCRIBE])
 def offset_for_leader_epoch(request: OffsetForLeaderEpochRequest, context: Context) -> OffsetForLeaderEpochResponse:
     return OffsetForLeaderEpochResponse(
         topics=[

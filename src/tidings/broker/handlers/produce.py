@@ -27,6 +27,7 @@ from tidings.log.partition import Partition
 from tidings.security.rights import WRITE_TOPIC, WRITE_TRANSACTION
 from tidings.wire.compression import Compression
 from tidings.wire.error_codes import ApiError, ErrorCode
+from tidings.wire.message import Message
 from tidings.wire.messages.produce import (
     BatchIndexAndErrorMessage,
     PartitionProduceData,
@@ -49,6 +50,15 @@ ACKS = (-1, 0, 1)
 ONE_BATCH = "there must be exactly one whole record batch for a partition"
 
 
+_ALL_REFUSED = refused_all("topic_data", "responses")
+
+
+def _refused_all(request: ProduceRequest, code: ErrorCode, version: int) -> Message:
+    if request.acks == ACKS_NONE:
+        raise CloseConnection(f"Produce with acks=0 failed: {code.name}")
+    return _ALL_REFUSED(request, code, version)
+
+
 @handles(
     ProduceRequest,
     announced_since=0,
@@ -57,7 +67,7 @@ ONE_BATCH = "there must be exactly one whole record batch for a partition"
         whole(WRITE_TRANSACTION, "transactional_id"),
         each(WRITE_TOPIC, "topic_data", "responses", name=topic_named),
     ],
-    refused=refused_all("topic_data", "responses"),
+    refused=_refused_all,
 )
 def produce(request: ProduceRequest, context: Context) -> Reply | asyncio.Future[Reply]:
     under_way = _Produce(request, context)

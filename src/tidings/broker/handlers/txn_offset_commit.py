@@ -24,7 +24,7 @@ VERSION_2_SINCE = 5
     access=[
         whole(WRITE_TRANSACTION, "transactional_id"),
         whole(READ_GROUP, "group_id"),
-        each(READ_TOPIC, "topics"),
+        each(READ_TOPIC, "topics", or_nothing=True),
     ],
     refused=refused_all("topics"),
 )
