@@ -11,6 +11,7 @@ from tests.broker.conftest import OpenBroker, create
 
 from tidings.broker.catalog.topic import Topic
 from tidings.broker.server import Broker
+from tidings.coordination.groups.config import GroupConfig
 from tidings.coordination.share_state.state import NO_OFFSET
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.alter_share_group_offsets import (
@@ -159,6 +160,26 @@ async def test_offsets_of_an_empty_group_are_altered_and_deleted(live: Broker, c
     deleted = (await client.ask(delete, 0)).responses
     assert [each.error_code for each in deleted] == [0, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION]
     assert await offsets(client) == {}
+    again, _ = (await client.ask(delete, 0)).responses
+    assert again.error_message == "There is no offset information to delete."
+
+
+async def test_group_is_told_where_to_begin_before_it_has_members(live: Broker, client: Client, orders: Topic) -> None:
+    part = AlterShareGroupOffsetsRequestPartition(partition_index=1, start_offset=3)
+    topic = AlterShareGroupOffsetsRequestTopic(topic_name="orders", partitions=[part])
+    for group, error in (("g", ErrorCode.NONE), ("", ErrorCode.INVALID_GROUP_ID)):
+        altered = await client.ask(AlterShareGroupOffsetsRequest(group_id=group, topics=[topic]), 0)
+        assert altered.error_code == error
+    (listed,) = (await client.ask(ListGroupsRequest(), 5)).groups
+    assert (listed.group_id, listed.group_type, listed.group_state) == ("g", "share", "Empty")
+    assert assigned(await beat(client, "a", 0, "orders")) == {orders.id: [0, 1]}
+    assert (await offsets(client))["orders", 1] == 3
+
+
+async def test_heartbeat_that_is_refused_leaves_no_states_behind(live: Broker, client: Client) -> None:
+    assert (await beat(client, "", 0, "orders")).error_code == ErrorCode.INVALID_REQUEST
+    assert (await beat(client, "a", 7, "orders")).error_code == ErrorCode.GROUP_ID_NOT_FOUND
+    assert live.share_state.places("g") == []
 
 
 async def test_group_is_deleted_with_its_states_when_nobody_is_in_it(live: Broker, client: Client) -> None:
@@ -191,8 +212,6 @@ async def test_members_and_states_are_there_after_a_restart(open_broker: OpenBro
 
 
 async def test_full_group_takes_nobody_in(open_broker: OpenBroker) -> None:
-    from tidings.coordination.groups.config import GroupConfig
-
     broker = await open_broker(groups=GroupConfig(share_members_max=1))
     await create(broker, "orders")
     async with await Client.connect(broker.address) as client:

@@ -36,11 +36,23 @@ async def begin(broker: Broker, group_id: str, names: Iterable[str]) -> None:
 
 def check_empty(broker: Broker, group_id: str) -> None:
     """Raises ApiError GROUP_ID_NOT_FOUND; NON_EMPTY_GROUP while somebody is in it, who would not notice a change."""
+    if not group_id:
+        raise ApiError(ErrorCode.INVALID_GROUP_ID)
+    if not broker.groups.coordinator.may_be_shared(group_id):
+        raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} is not a share group.")
     group = broker.groups.coordinator.share_group(group_id)
     if group is None:
         raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} not found.")
     if group.members:
         raise ApiError(ErrorCode.NON_EMPTY_GROUP, "The group is not empty.")
+
+
+async def check_empty_or_make(broker: Broker, group_id: str) -> None:
+    """`check_empty`, but a group that is not there yet is made, so that it begins where it is told to."""
+    coordinator = broker.groups.coordinator
+    if group_id and coordinator.may_be_shared(group_id) and coordinator.share_group(group_id) is None:
+        await broker.groups.keep(coordinator.new_share_group(group_id))
+    check_empty(broker, group_id)
 
 
 def of_group(broker: Broker, group_id: str) -> dict[Topic, list[Place]]:

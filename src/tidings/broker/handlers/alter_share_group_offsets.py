@@ -1,4 +1,7 @@
-"""AlterShareGroupOffsets: where a share group goes on from, while nobody is in it. What is answered is on the disk."""
+"""AlterShareGroupOffsets: where a share group goes on from, while nobody is in it. What is answered is on the disk.
+
+A group that is not there yet is made: so one can say where it is to begin before its first member comes.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from tidings.wire.messages.alter_share_group_offsets import (
 async def alter_share_group_offsets(
     request: AlterShareGroupOffsetsRequest, context: Context
 ) -> AlterShareGroupOffsetsResponse:
-    share_places.check_empty(context.broker, request.group_id)
+    await share_places.check_empty_or_make(context.broker, request.group_id)
     responses = [await _alter(request.group_id, topic, context) for topic in request.topics]
     return AlterShareGroupOffsetsResponse(responses=responses)
 

@@ -29,13 +29,15 @@ async def delete_share_group_offsets(
 
 
 async def _delete(group_id: str, name: str, context: Context) -> DeleteShareGroupOffsetsResponseTopic:
-    """What the group has nothing of needs no deleting."""
     topic = context.broker.catalog.topics.get(name)
     response = DeleteShareGroupOffsetsResponseTopic(topic_name=name, topic_id=NULL_UUID if topic is None else topic.id)
     try:
         if topic is None:
             raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.")
-        await share_places.delete(context.broker, share_places.of_group(context.broker, group_id).get(topic, ()))
+        places = share_places.of_group(context.broker, group_id).get(topic)
+        if places is None:
+            raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, "There is no offset information to delete.")
+        await share_places.delete(context.broker, places)
     except ApiError as error:
         response.error_code, response.error_message = error.code, str(error)
     return response

@@ -102,6 +102,8 @@ def _of_group(
         source = layers[0].source if layers else ConfigSource.DEFAULT_CONFIG
         if (synonym := f"group.{key.name}") in BROKER_CONFIGS:
             layers += context.broker.catalog.settings.of_broker(synonym)
+        else:
+            layers.append(Setting(key.name, key.default or "", ConfigSource.DEFAULT_CONFIG))
         described.append(_described(key, group_value(key.name, own), source, layers, request))
     return described
 

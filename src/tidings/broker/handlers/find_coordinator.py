@@ -64,6 +64,8 @@ def _find(key: str, key_type: int, context: Context) -> Coordinator:
         return _nobody(key, ErrorCode.COORDINATOR_NOT_AVAILABLE, "the log of consumer groups cannot be used")
     if key_type == TRANSACTION and not broker.transactions.is_available:
         return _nobody(key, ErrorCode.COORDINATOR_NOT_AVAILABLE, "the log of transactions cannot be used")
+    if key_type == SHARE and not broker.share_state.is_available:
+        return _nobody(key, ErrorCode.COORDINATOR_NOT_AVAILABLE, "the log of share groups' states cannot be used")
     host, port = advertised_address(context)
     return Coordinator(
         key=key,

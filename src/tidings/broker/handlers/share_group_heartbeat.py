@@ -8,7 +8,6 @@ from __future__ import annotations
 from tidings.broker.access.guards import Check, refuse, whole
 from tidings.broker.coordinators import share_places
 from tidings.broker.requests.dispatch import Context, handles
-from tidings.coordination.groups.share.group import LEAVE_EPOCH
 from tidings.security.rights import DESCRIBE_TOPIC, READ_GROUP
 from tidings.security.rules import ResourceType
 from tidings.wire.message import Message
@@ -26,8 +25,7 @@ def _may_describe_topics(request: ShareGroupHeartbeatRequest, context: Context) 
 )
 async def share_group_heartbeat(request: ShareGroupHeartbeatRequest, context: Context) -> Message:
     groups = context.broker.groups
-    group = groups.coordinator.share_group(request.group_id)
-    names = set(request.subscribed_topic_names or ()) | set(group.topic_names if group is not None else ())
-    if names and request.member_epoch > LEAVE_EPOCH and groups.coordinator.may_be_shared(request.group_id):
+    names = groups.coordinator.topics_to_share(request)
+    if names:
         await share_places.begin(context.broker, request.group_id, sorted(names))
     return await groups.ask(groups.coordinator.share_heartbeat, request, context)

@@ -18,25 +18,35 @@ _RESET = re.compile(r"latest|earliest|by_duration:P(?!$)(\d+D)?(T(?!$)(\d+H)?(\d
 def _reset(value: str) -> str | None:
     if _RESET.fullmatch(value):
         return None
-    return "must be one of: earliest, latest, or of the form by_duration:<ISO8601 duration>"
+    return (
+        f"Invalid value `{value}` for configuration share.auto.offset.reset. The value must be either 'earliest', "
+        "'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'."
+    )
 
 
-def _int(name: str, default: int, low: int, high: int, documentation: str) -> ConfigKey:
+_LIMITS = {
+    "assignment.interval.ms": (0, 15_000),
+    "delivery.count.limit": (2, 10),
+    "heartbeat.interval.ms": (5_000, 15_000),
+    "partition.max.record.locks": (100, 4_000),
+    "record.lock.duration.ms": (15_000, 60_000),
+    "session.timeout.ms": (45_000, 60_000),
+}
+"""What the broker's group.*.min.* and group.*.max.* allow a group to choose."""
+
+
+def _int(name: str, default: int, low: int, documentation: str, *, high: int | None = None) -> ConfigKey:
+    """`low` and `high` are what makes sense at all."""
     return ConfigKey(
         name=name, type=ConfigType.INT, default=str(default), low=low, high=high, documentation=documentation
     )
 
 
-def _flag(name: str, documentation: str) -> ConfigKey:
-    return ConfigKey(name=name, type=ConfigType.BOOLEAN, default="true", documentation=documentation)
-
-
 def _of_every_kind() -> Iterator[ConfigKey]:
     for kind in ("consumer", "share", "streams"):
-        yield _int(f"{kind}.session.timeout.ms", 45_000, 45_000, 60_000, "How long a member may be silent.")
-        yield _int(f"{kind}.heartbeat.interval.ms", 5_000, 5_000, 15_000, "How often a member is to be heard.")
-        yield _int(f"{kind}.assignment.interval.ms", 1_000, 0, 15_000, "Wait between two assignments. There is none.")
-        yield _flag(f"{kind}.assignor.offload.enable", "Whether a thread of its own assigns. It takes none.")
+        yield _int(f"{kind}.session.timeout.ms", 45_000, 1, "How long a member may be silent.")
+        yield _int(f"{kind}.heartbeat.interval.ms", 5_000, 1, "How often a member is to be heard.")
+        yield _int(f"{kind}.assignment.interval.ms", 1_000, 0, "Wait between two assignments. There is none.")
 
 
 GROUP_CONFIGS: dict[str, ConfigKey] = table(
@@ -49,7 +59,7 @@ GROUP_CONFIGS: dict[str, ConfigKey] = table(
             check=_reset,
             documentation="Where a share group begins that has come nowhere yet.",
         ),
-        _int("share.delivery.count.limit", 5, 2, 10, "How often a record is handed out before it is given up."),
+        _int("share.delivery.count.limit", 5, 2, "How often a record is handed out before it is given up."),
         ConfigKey(
             name="share.isolation.level",
             type=ConfigType.STRING,
@@ -57,13 +67,16 @@ GROUP_CONFIGS: dict[str, ConfigKey] = table(
             choices=("read_committed", "read_uncommitted"),
             documentation="Whether a share group sees records of transactions that are undecided or aborted.",
         ),
-        _int("share.partition.max.record.locks", 2_000, 100, 4_000, "Records of a partition handed out at once."),
-        _int(
-            "share.record.lock.duration.ms", 30_000, 15_000, 60_000, "How long a record stays with whom it was given."
+        _int("share.partition.max.record.locks", 2_000, 100, "Records of a partition handed out at once."),
+        _int("share.record.lock.duration.ms", 30_000, 1_000, "How long a record stays with whom it was given."),
+        ConfigKey(
+            name="share.renew.acknowledge.enable",
+            type=ConfigType.BOOLEAN,
+            default="true",
+            documentation="Whether a member may ask for more time for a record.",
         ),
-        _flag("share.renew.acknowledge.enable", "Whether a member may ask for more time for a record."),
-        _int("streams.initial.rebalance.delay.ms", 3_000, 0, 2**31 - 1, "How long an empty group waits for more."),
-        _int("streams.num.standby.replicas", 0, 0, 2, "Copies of a task's state that are kept warm."),
+        _int("streams.initial.rebalance.delay.ms", 3_000, 0, "How long an empty group waits for more."),
+        _int("streams.num.standby.replicas", 0, 0, "Copies of a task's state that are kept warm.", high=2),
     ]
 )
 
@@ -89,8 +102,21 @@ def checked_of_group(values: Mapping[str, str | None]) -> dict[str, str]:
         if value is None:
             raise ApiError(ErrorCode.INVALID_CONFIG, f"Null value not supported for group configs: {name}")
         wanted[name] = key.canonical(value)
+        _check_limits(name, wanted[name])
     session, heartbeat = ("session.timeout.ms", "heartbeat.interval.ms")
     for kind in ("consumer", "share", "streams"):
         if int(group_value(f"{kind}.{session}", wanted)) <= int(group_value(f"{kind}.{heartbeat}", wanted)):
             raise ApiError(ErrorCode.INVALID_CONFIG, f"{kind}.{session} must be greater than {kind}.{heartbeat}")
     return wanted
+
+
+def _check_limits(name: str, value: str) -> None:
+    """Raises ApiError INVALID_CONFIG, worded as Apache Kafka does."""
+    kind, _, rest = name.partition(".")
+    if rest not in _LIMITS:
+        return
+    low, high = _LIMITS[rest]
+    if int(value) < low:
+        raise ApiError(ErrorCode.INVALID_CONFIG, f"{name} must be greater than or equal to group.{kind}.min.{rest}")
+    if int(value) > high:
+        raise ApiError(ErrorCode.INVALID_CONFIG, f"{name} must be less than or equal to group.{kind}.max.{rest}")

@@ -137,6 +137,14 @@ class GroupCoordinator:
         """For who looks after the states of its partitions. It is to be read only."""
         return self._registry.share_groups.get(group_id)
 
+    def topics_to_share(self, request: ShareGroupHeartbeatRequest) -> frozenset[str]:
+        """What the group reads once the heartbeat is decided: of that, there have to be states before."""
+        return share_heartbeat.topics_to_share(self._registry, request)
+
+    def new_share_group(self, group_id: str) -> Outcome:
+        """A group in which nobody is yet."""
+        return Outcome([share_records.epoch_record(group_id, 0, 0)])
+
     def may_be_shared(self, group_id: str) -> bool:
         """Whether the id is that of a share group, or of none."""
         return not self._registry.has_other_than_share(group_id)

@@ -51,6 +51,19 @@ def share_heartbeat(
     return outcome
 
 
+def topics_to_share(registry: Registry, request: ShareGroupHeartbeatRequest) -> frozenset[str]:
+    """What the group reads with this heartbeat; nothing if it is refused, or a member leaves."""
+    try:
+        _check(request)
+        if request.member_epoch == LEAVE_EPOCH:
+            return frozenset()
+        group = _group(registry, request)
+        _member(registry, group, request)
+    except ApiError:
+        return frozenset()
+    return group.topic_names.union(request.subscribed_topic_names or ())
+
+
 def _check(request: ShareGroupHeartbeatRequest) -> None:
     """Whether the request makes sense at all. Raises ApiError."""
     for name, value in (("MemberId", request.member_id), ("GroupId", request.group_id), ("RackId", request.rack_id)):
@@ -127,11 +140,14 @@ def _member(registry: Registry, group: ShareGroup, request: ShareGroupHeartbeatR
         return ShareMember(request.member_id), True
     member = group.member(request.member_id)
     if epoch not in (JOIN_EPOCH, member.epoch, member.previous_epoch):
-        relation = "greater" if epoch > member.epoch else "smaller"
+        relation, previous = "greater", ""
+        if epoch < member.epoch:
+            relation = "smaller"
+            previous = f", and it does not match the previous member epoch ({member.previous_epoch})"
         raise ApiError(
             ErrorCode.FENCED_MEMBER_EPOCH,
             f"The share group member has a {relation} member epoch ({epoch}) than the one known by the group "
-            f"coordinator ({member.epoch}). {FENCED_HINT}",
+            f"coordinator ({member.epoch}){previous}. {FENCED_HINT}",
         )
     return member, False
 
