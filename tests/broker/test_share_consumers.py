@@ -140,7 +140,7 @@ def work(consumer: ShareConsumer, chance: random.Random, done: set[bytes], relea
     deadline = monotonic() + TIMEOUT_S
     while monotonic() < deadline:
         messages = polled(consumer)
-        accepted = set()
+        accepted: set[bytes] = set()
         for message in messages:
             value = value_of(message)
             assert value not in done
