@@ -25,6 +25,8 @@ from tidings.testing.broker import BrokerProcess
 
 pytestmark = [pytest.mark.external, pytest.mark.timeout(600)]
 
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs/conformance.md"
+
 TOPICS = """
     --create --topic orders --partitions 3 --config retention.ms=86400000
     --create --topic orders
@@ -228,11 +230,13 @@ def test_a_tool_says_of_our_broker_what_it_says_of_apache_kafka(sessions: tuple[
 def test_the_apis_we_have_are_in_apache_kafkas_versions(sessions: tuple[Session, Session]) -> None:
     ours, theirs = (ranges(session.said["kafka-broker-api-versions"][0]) for session in sessions)
     assert len(ours) > 40
-    assert {api: span for api, span in ours.items() if theirs.get(api) != span and api not in OLDER} == {}
+    assert {api: span for api, span in ours.items() if theirs.get(api) != span} == {}
 
 
-OLDER = {"ListTransactions(66)"}
-"""Not yet in the newest version: it filters by a pattern of names (KIP-1152)."""
+def test_the_apis_we_do_not_have_are_those_we_document(sessions: tuple[Session, Session]) -> None:
+    ours, theirs = (ranges(session.said["kafka-broker-api-versions"][0]) for session in sessions)
+    documented = re.findall(r"`(\w+\(\d+\))`", DOCUMENT.read_text())
+    assert sorted(theirs.keys() - ours.keys()) == sorted(documented)
 
 
 def ranges(said: Said) -> dict[str, str]:
