@@ -17,6 +17,7 @@ from tidings.broker.catalog.topic import Topic
 from tidings.broker.clock import SystemClock
 from tidings.broker.config import BrokerConfig
 from tidings.broker.server import Broker
+from tidings.coordination.share_partition.limits import Limits
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.delete_records import (
     DeleteRecordsPartition,
@@ -314,3 +315,17 @@ async def test_a_write_that_fails_leaves_the_record_with_its_member(
         patch.setattr(live.share_state, "write", refuse)
         assert (await member.acknowledge((0, 4, ACCEPT))).error_code == ErrorCode.COORDINATOR_NOT_AVAILABLE
     assert (await member.acknowledge((0, 4, ACCEPT))).error_code == 0
+
+
+async def test_the_brokers_limits_hold_for_groups_that_have_none_of_their_own(open_broker: OpenBroker) -> None:
+    broker = await open_broker(shares=Limits(lock_ms=2000, deliveries_max=2), share_lock_ms_min=1000)
+    topic = await create(broker, "orders")
+    async with await Client.connect(broker.address) as client:
+        await begin_group(broker, client, topic)
+        await begin_group(broker, client, topic, "quick", share_record_lock_duration_ms="1000")
+        await produce(client, batch(b"0"))
+        member, quick = Member(client, topic), Member(client, topic, group="quick")
+        assert (await quick.ask()).acquisition_lock_timeout_ms == 1000
+        assert (await member.ask()).acquisition_lock_timeout_ms == 2000
+        assert await member.fetch((0, 0, RELEASE), max_wait_ms=5000) == [(0, b"0", 2)]
+        assert await member.fetch((0, 0, RELEASE)) == []

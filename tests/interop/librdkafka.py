@@ -42,6 +42,7 @@ SETTINGS = (
     "--partitions=4",
     "--set=group.consumer.session.timeout.ms=6000",
     "--set=group.consumer.heartbeat.interval.ms=1000",
+    "--set=group.share.min.record.lock.duration.ms=1000",
 )
 """What the suite sets when it starts Apache Kafka itself."""
 

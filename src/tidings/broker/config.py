@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from tidings.coordination.groups.config import GroupConfig
+from tidings.coordination.share_partition.limits import Limits
 from tidings.coordination.transactions.config import TransactionConfig
 from tidings.errors import OperatorError
 
@@ -34,11 +35,13 @@ class BrokerConfig:
     allow_if_no_rule: bool = True  # allow.everyone.if.no.acl.found; not Kafka's false: without rules all is as ever
     metrics: str | None = None  # where Prometheus may ask, as host:port
     groups: GroupConfig = field(default_factory=GroupConfig)
+    shares: Limits = field(default_factory=Limits)  # of share groups that do not say
     transactions: TransactionConfig = field(default_factory=TransactionConfig)
 
     request_bytes_max: int = 100 * 1024 * 1024  # socket.request.max.bytes
     fetch_bytes_max: int = 8 * 1024 * 1024  # fetch.max.bytes; not Kafka's 55 MiB: a reply is held in memory while sent
     share_sessions_max: int = 2000  # group.share.max.share.sessions
+    share_lock_ms_min: int = 15_000  # group.share.min.record.lock.duration.ms
     fetch_sessions_max: int = 1000  # max.incremental.fetch.session.cache.slots
     connection_idle_ms_max: int = 600_000  # connections.max.idle.ms
     retention_check_interval_ms: int = 300_000  # log.retention.check.interval.ms

@@ -21,6 +21,8 @@ _OF_BROKER = {
     "auto.create.topics.enable": "auto_create_topics",
     "connections.max.idle.ms": "connection_idle_ms_max",
     "fetch.max.bytes": "fetch_bytes_max",
+    "group.share.max.share.sessions": "share_sessions_max",
+    "group.share.min.record.lock.duration.ms": "share_lock_ms_min",
     "log.retention.check.interval.ms": "retention_check_interval_ms",
     "max.incremental.fetch.session.cache.slots": "fetch_sessions_max",
     "node.id": "node_id",
@@ -41,6 +43,11 @@ _OF_GROUPS = {
     "group.share.session.timeout.ms": "share_session_timeout_ms",
     "offset.metadata.max.bytes": "offset_metadata_chars_max",
 }
+_OF_SHARES = {
+    "group.share.delivery.count.limit": "deliveries_max",
+    "group.share.partition.max.record.locks": "locks_max",
+    "group.share.record.lock.duration.ms": "lock_ms",
+}
 _OF_TRANSACTIONS = {
     "transaction.max.timeout.ms": "timeout_ms_max",
     "transactional.id.expiration.ms": "id_expiration_ms",
@@ -52,6 +59,7 @@ def with_properties(config: BrokerConfig, properties: Mapping[str, str]) -> Brok
     """`config` with `properties` in place of what it says. Raises OperatorError for a name or a value that is none."""
     of_broker: dict[str, Any] = {}
     of_groups: dict[str, Any] = {}
+    of_shares: dict[str, Any] = {}
     of_transactions: dict[str, Any] = {}
     of_topics = dict(config.topic_defaults)
     for name, value in properties.items():
@@ -59,19 +67,24 @@ def with_properties(config: BrokerConfig, properties: Mapping[str, str]) -> Brok
             of_broker[_OF_BROKER[name]] = _value(name, value)
         elif name in _OF_GROUPS:
             of_groups[_OF_GROUPS[name]] = _value(name, value)
+        elif name in _OF_SHARES:
+            of_shares[_OF_SHARES[name]] = _value(name, value)
         elif name in _OF_TRANSACTIONS:
             of_transactions[_OF_TRANSACTIONS[name]] = _value(name, value)
         elif name in _DEFAULT_OF_TOPICS:
             of_topics[_DEFAULT_OF_TOPICS[name]] = in_topic_units(name, str(_value(name, value)))
         else:
-            known = ", ".join(sorted([*_OF_BROKER, *_OF_GROUPS, *_OF_TRANSACTIONS]))
+            known = ", ".join(sorted([*_OF_BROKER, *_OF_GROUPS, *_OF_SHARES, *_OF_TRANSACTIONS]))
             raise OperatorError(
                 f"{name!r} is no setting of this broker",
                 f"Settings are {known}, and the defaults of topics by the names Apache Kafka gives them (log.*).",
             )
     groups = replace(config.groups, **of_groups)
     transactions = replace(config.transactions, **of_transactions)
-    return replace(config, **of_broker, groups=groups, transactions=transactions, topic_defaults=of_topics)
+    shares = config.shares._replace(**of_shares)
+    return replace(
+        config, **of_broker, groups=groups, shares=shares, transactions=transactions, topic_defaults=of_topics
+    )
 
 
 def _value(name: str, text: str) -> Any:

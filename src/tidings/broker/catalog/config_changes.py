@@ -51,7 +51,9 @@ async def alter(
     elif kind == ResourceType.GROUP:
         check_group(name)
         await catalog.alter_group(
-            name, lambda current: checked_of_group(change(current, GROUP_CONFIGS)), validate_only=validate_only
+            name,
+            lambda current: checked_of_group(change(current, GROUP_CONFIGS), catalog.settings.value_of_broker),
+            validate_only=validate_only,
         )
     elif kind == ResourceType.CLIENT_METRICS:
         check_subscription(name)

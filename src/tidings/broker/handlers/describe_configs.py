@@ -17,7 +17,7 @@ from tidings.broker.requests.dispatch import Context, handles
 from tidings.broker.settings.broker_configs import BROKER_CONFIGS
 from tidings.broker.settings.client_metrics_configs import CLIENT_METRICS_CONFIGS, check_subscription
 from tidings.broker.settings.config_key import ConfigKey, ConfigSource
-from tidings.broker.settings.group_configs import GROUP_CONFIGS, check_group, group_value
+from tidings.broker.settings.group_configs import GROUP_CONFIGS, check_group
 from tidings.broker.settings.resolved import DEFAULT_BROKER, Setting
 from tidings.broker.settings.topic_configs import TOPIC_CONFIGS
 from tidings.security.rules import Operation
@@ -104,7 +104,7 @@ def _of_group(
             layers += context.broker.catalog.settings.of_broker(synonym)
         else:
             layers.append(Setting(key.name, key.default or "", ConfigSource.DEFAULT_CONFIG))
-        described.append(_described(key, group_value(key.name, own), source, layers, request))
+        described.append(_described(key, layers[0].value, source, layers, request))
     return described
 
 

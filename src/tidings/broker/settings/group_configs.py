@@ -7,7 +7,7 @@ does not have, nothing comes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from tidings.broker.settings.config_key import ConfigKey, ConfigType, table
 from tidings.wire.error_codes import ApiError, ErrorCode
@@ -92,8 +92,13 @@ def check_group(name: str) -> None:
         raise ApiError(ErrorCode.INVALID_REQUEST, "Group name must not be empty.")
 
 
-def checked_of_group(values: Mapping[str, str | None]) -> dict[str, str]:
-    """Settings as a client gives them, in the form they are kept in. Raises ApiError INVALID_CONFIG."""
+def checked_of_group(
+    values: Mapping[str, str | None], of_broker: Callable[[str], str | None] = lambda _: None
+) -> dict[str, str]:
+    """Settings as a client gives them, in the form they are kept in. `of_broker` tells the broker's own settings.
+
+    Raises ApiError INVALID_CONFIG.
+    """
     wanted = {}
     for name, value in values.items():
         key = GROUP_CONFIGS.get(name)
@@ -102,7 +107,7 @@ def checked_of_group(values: Mapping[str, str | None]) -> dict[str, str]:
         if value is None:
             raise ApiError(ErrorCode.INVALID_CONFIG, f"Null value not supported for group configs: {name}")
         wanted[name] = key.canonical(value)
-        _check_limits(name, wanted[name])
+        _check_limits(name, wanted[name], of_broker)
     session, heartbeat = ("session.timeout.ms", "heartbeat.interval.ms")
     for kind in ("consumer", "share", "streams"):
         if int(group_value(f"{kind}.{session}", wanted)) <= int(group_value(f"{kind}.{heartbeat}", wanted)):
@@ -110,12 +115,13 @@ def checked_of_group(values: Mapping[str, str | None]) -> dict[str, str]:
     return wanted
 
 
-def _check_limits(name: str, value: str) -> None:
+def _check_limits(name: str, value: str, of_broker: Callable[[str], str | None]) -> None:
     """Raises ApiError INVALID_CONFIG, worded as Apache Kafka does."""
     kind, _, rest = name.partition(".")
     if rest not in _LIMITS:
         return
     low, high = _LIMITS[rest]
+    low = int(of_broker(f"group.{kind}.min.{rest}") or low)
     if int(value) < low:
         raise ApiError(ErrorCode.INVALID_CONFIG, f"{name} must be greater than or equal to group.{kind}.min.{rest}")
     if int(value) > high:

@@ -37,6 +37,11 @@ class Settings:
         """The value in force of a broker's setting, and after it the ones it hides. Empty if it has no value."""
         return _from(name, list(self._chain(_broker_synonyms(name))))
 
+    def value_of_broker(self, name: str) -> str | None:
+        """What holds; None for what is no setting of a broker."""
+        layers = self.of_broker(name) if name in BROKER_CONFIGS else []
+        return layers[0].value if layers else None
+
     def of_topic(self, name: str, own: Mapping[str, str]) -> list[Setting]:
         """The same for a topic, whose own settings are `own`. Empty if none but Kafka's default is there."""
         key = TOPIC_CONFIGS[name]

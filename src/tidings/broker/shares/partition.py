@@ -233,12 +233,14 @@ class LivePartition:
 
 def limits_of(broker: Broker, group_id: str) -> Limits:
     """What the group's settings say."""
-    value = partial(broker.catalog.group_value, group_id=group_id)
+    own, others = broker.catalog.groups.get(group_id), broker.config.shares
+    if own is None:
+        return others
     return Limits(
-        deliveries_max=int(value("share.delivery.count.limit")),
-        lock_ms=int(value("share.record.lock.duration.ms")),
-        locks_max=int(value("share.partition.max.record.locks")),
-        renewable=value("share.renew.acknowledge.enable") == "true",
+        deliveries_max=int(own.get("share.delivery.count.limit", others.deliveries_max)),
+        lock_ms=int(own.get("share.record.lock.duration.ms", others.lock_ms)),
+        locks_max=int(own.get("share.partition.max.record.locks", others.locks_max)),
+        renewable=own.get("share.renew.acknowledge.enable", "true") == "true",
     )
 
 
