@@ -17,6 +17,7 @@ from tidings.broker.metrics.catalogue import METRICS
 from tidings.broker.metrics.exposition import Kind, Metric, Sample, head, histogram, line
 from tidings.broker.metrics.traffic import LATENCY_S, Traffic, error_codes
 from tidings.broker.server import Broker
+from tidings.coordination.share_state.state import Place, StateBatch
 from tidings.errors import OperatorError
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.heartbeat import HeartbeatRequest, HeartbeatResponse
@@ -100,6 +101,21 @@ async def test_partitions_groups_and_lag_are_told(open_broker: OpenBroker) -> No
     assert found["tidings_syncs_total"] >= 2
     assert found["tidings_sync_seconds_total"] > 0
     assert found["process_resident_memory_bytes"] > 1 << 20
+
+
+async def test_where_share_groups_stand_is_told_once_they_have_begun(open_broker: OpenBroker) -> None:
+    broker = await open_broker(metrics="127.0.0.1:0")
+    topic = await create(broker, "orders", 2)
+    async with await Client.connect(broker.address) as client:
+        await produce(client, batch(b"a", b"b", b"c"))
+    await broker.share_state.initialize({Place("queue", topic.id, 0): 0, Place("queue", topic.id, 1): -1}, 0)
+    await broker.share_state.write(
+        "queue", topic.id, 0, state_epoch=0, leader_epoch=0, start_offset=1, delivery_complete_count=1,
+        batches=[StateBatch(2, 2, 2, 1)],
+    )  # fmt: skip
+    found = {name: value for name, value in (await scrape(broker)).items() if name.startswith("tidings_share")}
+    of = '{group="queue",topic="orders",partition="0"}'
+    assert found == {f"tidings_share_group_start_offset{of}": 1, f"tidings_share_group_lag{of}": 1}
 
 
 async def test_a_scrape_knows_partitions_that_nobody_has_opened_since_the_start(open_broker: OpenBroker) -> None:

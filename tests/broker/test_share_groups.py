@@ -28,6 +28,7 @@ from tidings.wire.messages.delete_share_group_offsets import (
 from tidings.wire.messages.describe_share_group_offsets import (
     DescribeShareGroupOffsetsRequest,
     DescribeShareGroupOffsetsRequestGroup,
+    DescribeShareGroupOffsetsRequestTopic,
 )
 from tidings.wire.messages.find_coordinator import FindCoordinatorRequest
 from tidings.wire.messages.list_groups import ListGroupsRequest
@@ -174,6 +175,15 @@ async def test_group_is_told_where_to_begin_before_it_has_members(live: Broker, 
     assert (listed.group_id, listed.group_type, listed.group_state) == ("g", "share", "Empty")
     assert assigned(await beat(client, "a", 0, "orders")) == {orders.id: [0, 1]}
     assert (await offsets(client))["orders", 1] == 3
+
+
+async def test_nothing_is_known_of_groups_and_partitions_that_are_not_there(live: Broker, client: Client) -> None:
+    assert await offsets(client, "nobody") == {}
+    wanted = [DescribeShareGroupOffsetsRequestTopic(topic_name=name, partitions=[9]) for name in ("orders", "nowhere")]
+    asked = DescribeShareGroupOffsetsRequestGroup(group_id="nobody", topics=wanted)
+    (found,) = (await client.ask(DescribeShareGroupOffsetsRequest(groups=[asked]), 1)).groups
+    told = [partition for topic in found.topics for partition in topic.partitions]
+    assert [(each.error_code, each.start_offset, each.lag) for each in told] == [(0, NO_OFFSET, -1)] * 2
 
 
 async def test_heartbeat_that_is_refused_leaves_no_states_behind(live: Broker, client: Client) -> None:

@@ -52,6 +52,10 @@ SHARES_WITH_A_MEMBER = """
     kafka-share-groups --describe --group workers --state --verbose
     kafka-share-groups --reset-offsets --group workers --topic orders --to-earliest --dry-run
     kafka-share-groups --delete --group workers
+    kafka-share-groups --delete-offsets --group workers --topic orders
+    kafka-share-groups --reset-offsets --group workers --topic orders --to-earliest --execute
+    kafka-consumer-groups --describe --group workers
+    kafka-consumer-groups --reset-offsets --group workers --topic orders --to-earliest --execute
     !leave
     kafka-share-groups --describe --group workers --state
     kafka-share-groups --reset-offsets --group workers --topic orders --to-earliest --dry-run
@@ -65,6 +69,19 @@ SHARES_WITH_A_MEMBER = """
     kafka-share-groups --delete --group workers
     kafka-share-groups --list
     kafka-share-groups --delete --group workers
+    kafka-share-groups --delete-offsets --group workers --topic orders
+    kafka-share-groups --reset-offsets --group fresh --topic orders:1 --to-latest --execute
+    kafka-share-groups --reset-offsets --group fresh --topic nowhere --to-latest --execute
+    kafka-share-groups --describe --group fresh
+    kafka-share-groups --delete-offsets --group fresh --topic orders
+    kafka-share-groups --delete-offsets --group fresh --topic orders
+    kafka-share-groups --delete --all-groups
+    kafka-configs --entity-type groups --entity-name fresh --alter --add-config share.auto.offset.reset=earliest
+    kafka-configs --entity-type groups --entity-name fresh --alter --add-config share.auto.offset.reset=sometime
+    kafka-configs --entity-type groups --entity-name fresh --alter --add-config share.delivery.count.limit=11
+    kafka-configs --entity-type groups --entity-name fresh --alter --add-config share.record.lock.duration.ms=1
+    kafka-configs --entity-type groups --entity-name fresh --alter --add-config share.session.timeout.ms=1000
+    kafka-configs --entity-type groups --entity-name fresh --describe
 """
 
 JOIN, LEAVE = 0, -1

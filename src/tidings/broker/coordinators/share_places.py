@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from tidings.coordination.share_state.state import NO_OFFSET, Place
+from tidings.coordination.share_state.state import NO_COUNT, NO_OFFSET, Place
 from tidings.wire.error_codes import ApiError, ErrorCode
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tidings.broker.server import Broker
 
 FIRST_STATE_EPOCH = 0
+UNKNOWN_LAG = -1
 
 
 async def begin(broker: Broker, group_id: str, names: Iterable[str]) -> None:
@@ -63,6 +64,20 @@ def of_group(broker: Broker, group_id: str) -> dict[Topic, list[Place]]:
         if topic is not None:
             found.setdefault(topic, []).append(place)
     return found
+
+
+def lag(broker: Broker, place: Place) -> int:
+    """How many records the group has yet to finish there (KIP-1226); UNKNOWN_LAG if it has not begun to count.
+
+    Raises ApiError.
+    """
+    state = broker.share_state.summary(*place)
+    topic = broker.catalog.topic_by_id(place.topic_id)
+    if topic is None or state.start_offset == NO_OFFSET or state.delivery_complete_count == NO_COUNT:
+        return UNKNOWN_LAG
+    log = broker.catalog.partition(topic.name, place.partition)
+    start_offset = max(state.start_offset, log.log_start_offset)
+    return max(0, log.high_watermark - start_offset - state.delivery_complete_count)
 
 
 async def begin_at(broker: Broker, start_offsets: Mapping[Place, int]) -> None:

@@ -73,6 +73,10 @@ class ShareStateRuntime(OnDemandRuntime[ShareStateCoordinator]):
         """Those that a group has states of."""
         return self.coordinator.places(group_id)
 
+    def all_places(self) -> list[Place]:
+        """Those that any group has states of."""
+        return self.coordinator.all_places()
+
     async def initialize(self, start_offsets: Mapping[Place, int], state_epoch: int) -> None:
         """Begin these states, all or none; each at its start offset, or NO_OFFSET."""
         await self.begin()

@@ -1,7 +1,7 @@
 """DescribeShareGroupOffsets: where share groups stand, and (v1, KIP-1226) how many records they have yet to finish.
 
 Without topics, all that a group has states of. A partition that the group has not begun has start offset -1, and a lag
-of -1: it is not known.
+of -1: it is not known. The same is said, as Apache Kafka does, of groups and partitions that are not there.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from tidings.broker.access.guards import each, inside
 from tidings.broker.coordinators import share_places
 from tidings.broker.requests.dispatch import Context, handles
-from tidings.coordination.share_state.state import NO_COUNT, NO_OFFSET
+from tidings.coordination.share_state.coordinator import NOTHING
+from tidings.coordination.share_state.state import NO_OFFSET, Place
 from tidings.security.rights import DESCRIBE_GROUP, DESCRIBE_TOPIC
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import NULL_UUID
@@ -23,8 +24,6 @@ from tidings.wire.messages.describe_share_group_offsets import (
     DescribeShareGroupOffsetsResponsePartition,
     DescribeShareGroupOffsetsResponseTopic,
 )
-
-UNKNOWN_LAG = -1
 
 
 @handles(
@@ -39,12 +38,6 @@ def describe_share_group_offsets(
 
 def _group(asked: DescribeShareGroupOffsetsRequestGroup, context: Context) -> DescribeShareGroupOffsetsResponseGroup:
     broker = context.broker
-    if broker.groups.coordinator.share_group(asked.group_id) is None:
-        return DescribeShareGroupOffsetsResponseGroup(
-            group_id=asked.group_id,
-            error_code=ErrorCode.GROUP_ID_NOT_FOUND,
-            error_message=f"Group {asked.group_id} not found.",
-        )
     wanted: Iterable[tuple[str, list[int]]]
     if asked.topics is None:
         known = share_places.of_group(broker, asked.group_id)
@@ -81,11 +74,13 @@ def _partition(
     """Raises ApiError."""
     if not context.may(DESCRIBE_TOPIC, name):
         raise ApiError(ErrorCode.TOPIC_AUTHORIZATION_FAILED, "Topic authorization failed.")
-    log = context.broker.catalog.partition(name, index)
-    state = context.broker.share_state.summary(group_id, topic_id, index)
-    lag = UNKNOWN_LAG
-    if state.start_offset != NO_OFFSET and state.delivery_complete_count != NO_COUNT:
-        lag = max(0, log.high_watermark - max(state.start_offset, log.log_start_offset) - state.delivery_complete_count)
+    place = Place(group_id, topic_id, index)
+    try:
+        state, lag = context.broker.share_state.summary(*place), share_places.lag(context.broker, place)
+    except ApiError as error:
+        if error.code is not ErrorCode.UNKNOWN_TOPIC_OR_PARTITION:
+            raise
+        state, lag = NOTHING, share_places.UNKNOWN_LAG
     return DescribeShareGroupOffsetsResponsePartition(
         partition_index=index, start_offset=state.start_offset, leader_epoch=state.leader_epoch, lag=lag
     )

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from tidings.broker.coordinators import share_places
 from tidings.broker.metrics.exposition import Kind, Metric, Sample, histogram
 from tidings.broker.metrics.traffic import LATENCY_S, ApiTraffic
+from tidings.coordination.share_state.state import Place
 from tidings.log.partition import Partition
 from tidings.wire.error_codes import ApiError, ErrorCode
 
@@ -157,7 +159,7 @@ def _offline(broker: Broker) -> Iterator[Sample | None]:
 # Groups.
 
 
-@metric("tidings_group_members", Kind.GAUGE, "Members of a consumer group.", "group")
+@metric("tidings_group_members", Kind.GAUGE, "Members of a group.", "group")
 def _members(broker: Broker) -> Iterator[Sample | None]:
     for group_id, count in broker.groups.coordinator.member_counts().items():
         yield Sample((group_id,), count)
@@ -175,6 +177,26 @@ def _lags(broker: Broker) -> Iterator[Sample | None]:
         with suppress(ApiError):  # deleted, or offline
             end_offset = broker.catalog.partition(topic, index).high_watermark
             yield Sample((group_id, topic, str(index)), max(0, end_offset - offset))
+
+
+def _by_share(broker: Broker, value: Callable[[Place], int]) -> Iterator[Sample | None]:
+    """Of each partition that a share group reads, if `value` is known (not -1)."""
+    for place in broker.share_state.all_places():
+        yield None
+        topic = broker.catalog.topic_by_id(place.topic_id)
+        with suppress(ApiError):  # deleted, or offline
+            if topic is not None and (known := value(place)) >= 0:
+                yield Sample((place.group_id, topic.name, str(place.partition)), known)
+
+
+@metric("tidings_share_group_start_offset", Kind.GAUGE, "Where what a share group has not finished begins.", *_LAG)
+def _share_starts(broker: Broker) -> Iterator[Sample | None]:
+    return _by_share(broker, lambda place: broker.share_state.summary(*place).start_offset)
+
+
+@metric("tidings_share_group_lag", Kind.GAUGE, "Records that a share group has not finished yet.", *_LAG)
+def _share_lags(broker: Broker) -> Iterator[Sample | None]:
+    return _by_share(broker, lambda place: share_places.lag(broker, place))
 
 
 # Disk.

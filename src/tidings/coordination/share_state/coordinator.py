@@ -63,6 +63,10 @@ class ShareStateCoordinator:
         """Those of one group."""
         return [place for place in self._kept if place.group_id == group_id]
 
+    def all_places(self) -> list[Place]:
+        """Those of every group."""
+        return list(self._kept)
+
     # --- what changes it ---
 
     def initialize(self, place: Place, state_epoch: int, start_offset: int, now: Now) -> Outcome:
