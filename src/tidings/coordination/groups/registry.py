@@ -80,7 +80,7 @@ class Registry:
     def check_not_shared(self, group_id: str) -> None:
         """Raises ApiError GROUP_ID_NOT_FOUND for a share group: it has no offsets, nor members of other protocols."""
         if group_id in self.share_groups:
-            raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} is a share group.")
+            raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} is not a consumer group.")
 
     def group(self, group_id: str) -> Group:
         """Raises ApiError GROUP_ID_NOT_FOUND."""

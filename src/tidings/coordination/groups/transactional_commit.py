@@ -84,6 +84,7 @@ def _group_error(registry: Registry, request: TxnOffsetCommitRequest) -> tuple[E
     names_member = request.generation_id >= 0 or request.member_id or request.group_instance_id is not None
     try:
         check_group_id(request.group_id)
+        registry.check_not_shared(request.group_id)
         of_consumers = registry.consumer_groups.get(request.group_id)
         group = registry.groups.get(request.group_id)
         if of_consumers is not None and names_member:
