@@ -15,8 +15,11 @@ from tidings.log.partition import Partition
 class Synced:
     """As much of a partition as a sync needs."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    path = "orders-0"
+
+    def __init__(self, error: Exception | None = None, *, has_unsynced_segments: bool = False) -> None:
         self.error = error
+        self.has_unsynced_segments = has_unsynced_segments
         self.threads: list[threading.Thread] = []
 
     def sync(self) -> None:
@@ -104,9 +107,22 @@ async def test_the_page_cache_settles_at_once_and_syncs_nothing() -> None:
     polls = LongPolls(asyncio.get_running_loop())
     partition = Synced()
     one = Waiting(partition)
-    one.settle(PageCache(polls))
+    one.settle(PageCache(polls, asyncio.get_running_loop()))
     assert one.told.done()
     assert partition.threads == []
+
+
+async def test_with_the_page_cache_a_segment_that_has_ended_is_synced_and_nobody_waits() -> None:
+    loop = asyncio.get_running_loop()
+    durability = PageCache(LongPolls(loop), loop)
+    partition = Synced(has_unsynced_segments=True)
+    several = [Waiting(partition) for _ in range(5)]
+    for one in several:
+        one.settle(durability)
+        assert one.told.done()
+    await durability.close()
+    assert len(partition.threads) == 1
+    assert partition.threads != [threading.current_thread()]
 
 
 async def test_a_fetch_is_woken_when_its_bytes_have_come_from_whichever_of_its_partitions() -> None:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Protocol
 
 from tidings.broker.requests.long_polls import LongPolls
+from tidings.errors import DiskError
 from tidings.log.partition import Partition
 from tidings.log.sync import GroupCommit, Syncs
 
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 
 INLINE_SYNC_MS_MAX = 1.0
 """While syncs take less than this, one that nobody shares is done on the event loop."""
+
+SYNC_PAUSE_S = 1.0
+"""From one sync that nobody waits for to the next one of the same partition, at the least."""
 
 Done = Callable[[Exception | None], None]
 """Called once, on the event loop: with None when what was appended is safe, else with why it is not."""
@@ -43,20 +47,34 @@ class Durability(Protocol):
 
 
 class PageCache:
-    """`os`: what was written is readable and acknowledged at once. A power cut may take back the last seconds."""
+    """`os`: what was written is readable and acknowledged at once. A power cut may take back the last seconds.
 
-    def __init__(self, long_polls: LongPolls) -> None:
+    A segment that has ended is synced in a worker thread, for which nobody waits: no crash makes it be verified then.
+    """
+
+    def __init__(self, long_polls: LongPolls, loop: asyncio.AbstractEventLoop) -> None:
         self._long_polls = long_polls
+        self._loop = loop
+        self._commit = GroupCommit(loop.call_soon_threadsafe, workers=1)
+        self._syncing: set[Partition] = set()  # and those just synced
 
     def settle(self, partition: Partition, appended_bytes: int, done: Done) -> None:
         self._long_polls.grew(partition, appended_bytes)
         done(None)
+        if partition.has_unsynced_segments and partition not in self._syncing:
+            self._syncing.add(partition)
+            self._commit.request(partition, partial(self._on_synced, partition))
 
     def syncs(self) -> Syncs:
-        return Syncs(0, 0.0)
+        return self._commit.syncs
 
     async def close(self) -> None:
-        pass
+        await asyncio.to_thread(self._commit.close)
+
+    def _on_synced(self, partition: Partition, error: Exception | None) -> None:
+        self._loop.call_later(SYNC_PAUSE_S, self._syncing.discard, partition)
+        if isinstance(error, DiskError):
+            log.error("%s is offline: %s", partition.path, error)
 
 
 class Disk:

@@ -73,7 +73,7 @@ class Broker:
         self.share_partitions = SharePartitions(self)
         self.share_sessions = ShareSessions(config.share_sessions_max, self.share_partitions.session_ended)
         self.durability: Durability = (
-            PageCache(self.long_polls) if config.durability == "os" else Disk(self.long_polls, loop)
+            PageCache(self.long_polls, loop) if config.durability == "os" else Disk(self.long_polls, loop)
         )
         self.access = AccessControl(superusers=config.superusers, allows_by_default=config.allow_if_no_rule)
         self.housekeeping = Housekeeping(self)

@@ -29,6 +29,8 @@ from tidings.wire.primitives import MalformedError
 from tidings.wire.records import HEADER_BYTES, BatchHeader, crc_matches, read_header
 
 _SCAN_BYTES = 1 << 20
+_HEADERS_BYTES = 4 << 10
+"""Read at once where only headers are of interest: most of a large batch is not read then."""
 _MAGIC_AT = 16
 _OFFSETS_AHEAD_MAX = 1 << 40
 """How far behind a damaged place a batch may claim to be, to be believed a batch."""
@@ -294,7 +296,7 @@ def _replay(
         if segment.end_offset <= offset:
             continue
         position = segment.find(offset) if offset > segment.base_offset else 0
-        for batch_position, header in headers(segment.file, position, segment.size_bytes):
+        for batch_position, header in headers(segment.file, position, segment.size_bytes, _HEADERS_BYTES):
             epochs.assign(header.leader_epoch, header.base_offset)
             if header.base_offset >= producers_end:
                 _add(producers, segment, batch_position, header, now_ms)
