@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.broker.conftest import OpenBroker, create
 
+from tidings.broker.coordinators import coordinator_log
 from tidings.broker.server import Broker
 from tidings.coordination.share_state.state import Place, ShareState, StateBatch
 from tidings.wire.error_codes import ApiError, ErrorCode
@@ -40,6 +41,25 @@ async def test_a_state_survives_the_broker(open_broker: OpenBroker) -> None:
     await broker.close()
     broker = await open_broker()
     assert await broker.share_state.read(*place) == ShareState(1, 0, 5, 5, BATCHES)
+
+
+async def test_the_log_is_kept_short_and_tells_the_same(
+    open_broker: OpenBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coordinator_log, "REWRITTEN_BYTES_MIN", 4096)
+    broker = await open_broker(durability="os")
+    place = await written(broker)
+    for offset in range(5, 205):
+        await broker.share_state.write(
+            *place, state_epoch=1, leader_epoch=0, start_offset=offset, delivery_complete_count=0, batches=()
+        )
+    while broker.share_state._rewriting is not None:
+        await broker.share_state._rewriting
+    assert broker.catalog.partition("__share_group_state", 0).log_start_offset > 100
+    before = await broker.share_state.read(*place)
+    await broker.close()
+    broker = await open_broker()
+    assert await broker.share_state.read(*place) == before == ShareState(1, 0, 204, 0)
 
 
 async def test_a_refused_write_changes_nothing(open_broker: OpenBroker) -> None:

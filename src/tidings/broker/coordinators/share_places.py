@@ -20,7 +20,8 @@ async def begin(broker: Broker, group_id: str, names: Iterable[str]) -> None:
     """Begin the states that are missing of these topics' partitions. Raises ApiError.
 
     Where a group begins in a topic is for `share.auto.offset.reset` to say. Partitions that a topic gets later are read
-    from their first record: else what came before the group noticed would be lost to it.
+    from their first record: else what came before the group noticed would be lost to it, as it may be in Apache Kafka.
+    So are a topic's last partitions if only the first ones were given offsets before the group had members.
     """
     missing: dict[Place, int] = {}
     for name in names:
@@ -29,8 +30,8 @@ async def begin(broker: Broker, group_id: str, names: Iterable[str]) -> None:
             continue
         places = [Place(group_id, topic.id, replica.index) for replica in topic.partitions]
         new = [place for place in places if not broker.share_state.has(place)]
-        start_offset = NO_OFFSET if len(new) == len(places) else 0
-        missing |= dict.fromkeys(new, start_offset)
+        has_grown = 0 < len(new) < len(places) and new == places[-len(new) :]
+        missing |= dict.fromkeys(new, 0 if has_grown else NO_OFFSET)
     if missing:
         await broker.share_state.initialize(missing, FIRST_STATE_EPOCH)
 
