@@ -35,6 +35,7 @@ from tidings.security.rules import (
 )
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.message import STRING, Array, Kind, Message, Struct
+from tidings.wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from tidings.wire.messages.create_acls import AclCreation, CreateAclsRequest
 from tidings.wire.messages.delete_acls import DeleteAclsFilter, DeleteAclsRequest
 from tidings.wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
@@ -378,6 +379,25 @@ async def test_offsets_of_topics_that_may_not_be_described_are_refused(live: Bro
     (partition,) = response.groups[0].topics[0].partitions
     assert (partition.error_code, partition.committed_offset) == (ErrorCode.TOPIC_AUTHORIZATION_FAILED, -1)
     assert (partition.committed_leader_epoch, partition.metadata) == (-1, "")
+
+
+async def test_expression_stands_for_no_topic_that_may_not_be_described(live: Broker, client: Client) -> None:
+    shown = await create(live, "p-shown")
+    await create(live, "p-hidden")
+    await make(client, creation(DESCRIBE_TOPIC, "p-hidden", Permission.DENY))
+    join = ConsumerGroupHeartbeatRequest(
+        group_id="g",
+        member_id="m",
+        member_epoch=0,
+        rebalance_timeout_ms=1000,
+        subscribed_topic_names=[],
+        subscribed_topic_regex="p-.*",
+        topic_partitions=[],
+    )
+    epoch = (await client.ask(join, 1)).member_epoch
+    beat = ConsumerGroupHeartbeatRequest(group_id="g", member_id="m", member_epoch=epoch)
+    assigned = (await client.ask(beat, 1)).assignment.topic_partitions
+    assert [topic.topic_id for topic in assigned] == [shown.id]
 
 
 async def test_authorized_operations_are_what_rules_leave(live: Broker, client: Client) -> None:

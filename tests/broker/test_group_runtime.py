@@ -124,7 +124,7 @@ def place() -> Place:
 
 def context(version: int) -> Context:
     fields = {"broker": None, "api_version": version, "client_id": "app", "client_host": "/127.0.0.1"}
-    return cast("Context", SimpleNamespace(**fields))
+    return cast("Context", SimpleNamespace(**fields, may=lambda *_: True))
 
 
 def commit(runtime: GroupRuntime, offset: int, partition: int = 0, group_id: str = GROUP) -> asyncio.Future[Message]:

@@ -10,7 +10,7 @@ The contract with whoever runs a coordinator:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -30,12 +30,17 @@ class Now(NamedTuple):
     wall_ms: int
 
 
+def _everything(topic: str) -> bool:
+    return True
+
+
 class ClientInfo(NamedTuple):
-    """Who asks, and in which version of the API."""
+    """Who asks, in which version of the API, and which topics it may know of."""
 
     client_id: str
     host: str
     api_version: int
+    may_describe: Callable[[str], bool] = _everything
 
 
 TopicPartition = tuple[str, int]

@@ -8,10 +8,9 @@ from typing import ClassVar
 
 from tidings.broker.catalog.catalog import Catalog
 from tidings.broker.clock import Clock
-from tidings.broker.coordinators.runtime import C, CoordinatorRuntime, Decide, R, Refuse
+from tidings.broker.coordinators.runtime import C, CoordinatorRuntime, Decide, R, Refuse, client_of
 from tidings.broker.durability import Durability
 from tidings.broker.requests.dispatch import Context
-from tidings.coordination.outcome import ClientInfo
 from tidings.wire.error_codes import ApiError
 from tidings.wire.message import Message
 
@@ -56,7 +55,7 @@ class OnDemandRuntime(CoordinatorRuntime[C]):
     ) -> asyncio.Future[Message]:
         if not self._is_unused:
             return super().ask(decide, request, context, shows_nothing_recorded=shows_nothing_recorded)
-        client = ClientInfo(context.client_id or "", context.client_host, context.api_version)
+        client = client_of(context)
         outcome = decide(request, client, self._now(), None)
         future: asyncio.Future[Message] = self._loop.create_future()
         future.set_result(outcome.replies[0][1])  # nothing is known, so there is nothing to decide

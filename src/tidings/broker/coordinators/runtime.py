@@ -25,6 +25,7 @@ from tidings.broker.requests.dispatch import Context
 from tidings.coordination.outcome import ClientInfo, Now, Outcome, Producer, Ticket
 from tidings.errors import DiskError
 from tidings.log.partition import Partition
+from tidings.security.rights import DESCRIBE_TOPIC
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.message import Message
 
@@ -138,7 +139,7 @@ class CoordinatorRuntime(Generic[C]):
             asked.refuse(ErrorCode.COORDINATOR_NOT_AVAILABLE)
             return asked.future
         self._open.add(asked)
-        client = ClientInfo(context.client_id or "", context.client_host, context.api_version)
+        client = client_of(context)
         try:
             outcome = decide(request, client, self._now(), asked)
         except BaseException:
@@ -308,6 +309,13 @@ class CoordinatorRuntime(Generic[C]):
         safe = self._loop.create_future()
         self._durability.settle(partition, 0, partial(_settle_future, safe))
         await safe
+
+
+def client_of(context: Context) -> ClientInfo:
+    """Who asks, as coordinators know them."""
+    return ClientInfo(
+        context.client_id or "", context.client_host, context.api_version, partial(context.may, DESCRIBE_TOPIC)
+    )
 
 
 def _asked(ticket: Ticket) -> Asked:

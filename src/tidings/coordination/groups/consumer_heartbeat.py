@@ -208,13 +208,14 @@ class _Heartbeat:
         regex = member.topic_regex
         if not regex or not (is_new or regex != before.topic_regex) or regex in self.group.regexes:
             return set()
-        resolve(regex, self.registry.topics, self.now.wall_ms)
+        resolve(regex, self.registry.topics, self.now.wall_ms, self.client.may_describe)
         return {regex} - {other.topic_regex for other in self.group.members.values() if other is not before}
 
     def _resolve(self, wanted: set[str]) -> None:
         group = self.group
         topics = self.registry.topics
-        self.regexes = resolve_all(sorted(wanted), group.regexes, topics, self.now.wall_ms)
+        may_describe = self.client.may_describe
+        self.regexes = resolve_all(sorted(wanted), group.regexes, topics, self.now.wall_ms, may_describe)
         for regex, resolved in self.regexes.items():
             if group.regexes.get(regex) is not resolved:
                 self.records.append(regex_record(group.group_id, regex, resolved))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from hashlib import blake2b
 
 from tidings.coordination.groups.consumer.group import ResolvedRegex
@@ -15,22 +15,25 @@ from tidings.wire.error_codes import ApiError, ErrorCode
 Regexes = dict[str, ResolvedRegex]
 
 
-def resolve(regex: str, topics: TopicDirectory, wall_ms: int) -> ResolvedRegex:
-    """Raises ApiError INVALID_REGULAR_EXPRESSION."""
+def resolve(regex: str, topics: TopicDirectory, wall_ms: int, may_describe: Callable[[str], bool]) -> ResolvedRegex:
+    """The topics that match, of those that whoever asks may know of. Raises ApiError INVALID_REGULAR_EXPRESSION."""
     try:
-        return ResolvedRegex(Regex(regex).matching(topics.names()), topics.revision, wall_ms)
+        found = frozenset(filter(may_describe, Regex(regex).matching(topics.names())))
+        return ResolvedRegex(found, topics.revision, wall_ms)
     except RegexError as error:
         message = f"SubscribedTopicRegex `{regex}` is not a valid regular expression: {error}."
         raise ApiError(ErrorCode.INVALID_REGULAR_EXPRESSION, message) from None
 
 
-def resolve_all(wanted: Iterable[str], known: Regexes, topics: TopicDirectory, wall_ms: int) -> Regexes:
+def resolve_all(
+    wanted: Iterable[str], known: Regexes, topics: TopicDirectory, wall_ms: int, may_describe: Callable[[str], bool]
+) -> Regexes:
     """What each expression stands for now. One that stands for the same as before is the same object."""
     found: Regexes = {}
     for regex in wanted:
         before = known.get(regex)
         try:
-            now = resolve(regex, topics, wall_ms)
+            now = resolve(regex, topics, wall_ms, may_describe)
         except ApiError:  # it was good when it came, and has become too costly
             now = before or ResolvedRegex(frozenset(), topics.revision, wall_ms)
         found[regex] = before if before is not None and before.topics == now.topics else now
