@@ -10,13 +10,11 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple, TypeVar
 
-from tidings.coordination.groups.consumer.records import KEYS as CONSUMER_KINDS
-from tidings.coordination.groups.consumer.records import read_consumer_record
+from tidings.coordination.groups.consumer.records import CONSUMER_RECORDS
 from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.member import Member
 from tidings.coordination.groups.offsets import NO_EPOCH, NO_EXPIRY, Committed
-from tidings.coordination.groups.share.records import KEYS as SHARE_KINDS
-from tidings.coordination.groups.share.records import read_share_record
+from tidings.coordination.groups.share.records import SHARE_RECORDS
 from tidings.coordination.outcome import Record
 from tidings.errors import DiskError
 from tidings.wire.codec import decode, encode_bytes
@@ -132,10 +130,10 @@ def read_record(key: bytes, value: bytes | None) -> AnyRecord:
         if kind == GROUP_KEY_KIND:
             group, _ = decode(GroupMetadataKey, 0, key, _PREFIX.size)
             return GroupRecord(group.group, None if value is None else _unpack(GroupMetadataValue, value))
-        if kind in CONSUMER_KINDS:
-            return ConsumerGroupRecord(*read_consumer_record(kind, key, value))
-        if kind in SHARE_KINDS:
-            return ShareGroupRecord(*read_share_record(kind, key, value))
+        if kind in CONSUMER_RECORDS:
+            return ConsumerGroupRecord(*CONSUMER_RECORDS.read(kind, key, value))
+        if kind in SHARE_RECORDS:
+            return ShareGroupRecord(*SHARE_RECORDS.read(kind, key, value))
     except (MalformedError, struct.error) as error:
         raise DiskError(f"a record of the group coordinator cannot be read: {error}") from error
     raise DiskError(f"the group coordinator's log has a record of kind {kind}: a newer version of Tidings wrote it")

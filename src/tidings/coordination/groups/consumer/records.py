@@ -7,10 +7,8 @@ regular expression stands for. A key without a value takes back what was said.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from tidings.coordination.groups.consumer.group import NO_ASSIGNMENT_EPOCH, ConsumerGroup, ResolvedRegex
 from tidings.coordination.groups.consumer.member import (
@@ -20,9 +18,9 @@ from tidings.coordination.groups.consumer.member import (
     Owned,
     Target,
 )
+from tidings.coordination.groups.record_kinds import RecordKinds
 from tidings.coordination.outcome import Record
 from tidings.errors import DiskError
-from tidings.wire.codec import decode, encode_bytes
 from tidings.wire.message import Message
 from tidings.wire.messages.consumer_group_records import (
     ConsumerGroupCurrentMemberAssignmentKey,
@@ -43,17 +41,19 @@ from tidings.wire.messages.consumer_group_records import (
     TopicPartitions,
 )
 
-KEYS: dict[int, tuple[type[Message], type[Message]]] = {
-    3: (ConsumerGroupMetadataKey, ConsumerGroupMetadataValue),
-    4: (ConsumerGroupPartitionMetadataKey, ConsumerGroupPartitionMetadataValue),
-    5: (ConsumerGroupMemberMetadataKey, ConsumerGroupMemberMetadataValue),
-    6: (ConsumerGroupTargetAssignmentMetadataKey, ConsumerGroupTargetAssignmentMetadataValue),
-    7: (ConsumerGroupTargetAssignmentMemberKey, ConsumerGroupTargetAssignmentMemberValue),
-    8: (ConsumerGroupCurrentMemberAssignmentKey, ConsumerGroupCurrentMemberAssignmentValue),
-    16: (ConsumerGroupRegularExpressionKey, ConsumerGroupRegularExpressionValue),
-}
-_KINDS = {key: kind for kind, (key, _) in KEYS.items()}
-_PREFIX = struct.Struct(">h")
+CONSUMER_RECORDS = RecordKinds(
+    {
+        3: (ConsumerGroupMetadataKey, ConsumerGroupMetadataValue),
+        4: (ConsumerGroupPartitionMetadataKey, ConsumerGroupPartitionMetadataValue),
+        5: (ConsumerGroupMemberMetadataKey, ConsumerGroupMemberMetadataValue),
+        6: (ConsumerGroupTargetAssignmentMetadataKey, ConsumerGroupTargetAssignmentMetadataValue),
+        7: (ConsumerGroupTargetAssignmentMemberKey, ConsumerGroupTargetAssignmentMemberValue),
+        8: (ConsumerGroupCurrentMemberAssignmentKey, ConsumerGroupCurrentMemberAssignmentValue),
+        16: (ConsumerGroupRegularExpressionKey, ConsumerGroupRegularExpressionValue),
+    }
+)
+_key = CONSUMER_RECORDS.key
+_value = CONSUMER_RECORDS.value
 
 
 # --- writing ---
@@ -149,10 +149,6 @@ def all_records(group: ConsumerGroup) -> Iterator[Record]:
             yield assignment_record(group_id, group.members[member_id])
 
 
-def _key(message: Message) -> bytes:
-    return _PREFIX.pack(_KINDS[type(message)]) + encode_bytes(message, 0)
-
-
 def _member_key(group_id: str, member_id: str) -> bytes:
     return _key(ConsumerGroupMemberMetadataKey(group_id=group_id, member_id=member_id))
 
@@ -169,10 +165,6 @@ def _regex_key(group_id: str, regex: str) -> bytes:
     return _key(ConsumerGroupRegularExpressionKey(group_id=group_id, regular_expression=regex))
 
 
-def _value(message: Message) -> bytes:
-    return _PREFIX.pack(0) + encode_bytes(message, 0)
-
-
 def _written(owned: Owned) -> list[TopicPartitions]:
     return [
         TopicPartitions(
@@ -186,14 +178,6 @@ def _written(owned: Owned) -> list[TopicPartitions]:
 
 
 # --- reading ---
-
-
-def read_consumer_record(kind: int, key: bytes, value: bytes | None) -> tuple[str, Message, Message | None]:
-    """The group's id, the key, and the value. Raises MalformedError, struct.error."""
-    key_class, value_class = KEYS[kind]
-    at: Any = decode(key_class, 0, key, _PREFIX.size)[0]
-    said = None if value is None else decode(value_class, _PREFIX.unpack_from(value)[0], value, _PREFIX.size)[0]
-    return at.group_id, at, said
 
 
 def replay(group: ConsumerGroup, at: Message, said: Message | None) -> None:

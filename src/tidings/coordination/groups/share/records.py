@@ -7,11 +7,10 @@ partitions there are states; here the states themselves tell (`coordination.shar
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
 
+from tidings.coordination.groups.record_kinds import RecordKinds
 from tidings.coordination.groups.share.group import (
     LEAVE_EPOCH,
     NO_ASSIGNMENT_EPOCH,
@@ -20,7 +19,6 @@ from tidings.coordination.groups.share.group import (
     ShareMember,
 )
 from tidings.coordination.outcome import Record
-from tidings.wire.codec import decode, encode_bytes
 from tidings.wire.message import Message
 from tidings.wire.messages.share_group_records import (
     ShareGroupCurrentMemberAssignmentKey,
@@ -39,16 +37,18 @@ from tidings.wire.messages.share_group_records import (
     TopicPartitions,
 )
 
-KEYS: dict[int, tuple[type[Message], type[Message]]] = {
-    10: (ShareGroupMemberMetadataKey, ShareGroupMemberMetadataValue),
-    11: (ShareGroupMetadataKey, ShareGroupMetadataValue),
-    12: (ShareGroupTargetAssignmentMetadataKey, ShareGroupTargetAssignmentMetadataValue),
-    13: (ShareGroupTargetAssignmentMemberKey, ShareGroupTargetAssignmentMemberValue),
-    14: (ShareGroupCurrentMemberAssignmentKey, ShareGroupCurrentMemberAssignmentValue),
-    15: (ShareGroupStatePartitionMetadataKey, ShareGroupStatePartitionMetadataValue),
-}
-_KINDS = {key: kind for kind, (key, _) in KEYS.items()}
-_PREFIX = struct.Struct(">h")
+SHARE_RECORDS = RecordKinds(
+    {
+        10: (ShareGroupMemberMetadataKey, ShareGroupMemberMetadataValue),
+        11: (ShareGroupMetadataKey, ShareGroupMetadataValue),
+        12: (ShareGroupTargetAssignmentMetadataKey, ShareGroupTargetAssignmentMetadataValue),
+        13: (ShareGroupTargetAssignmentMemberKey, ShareGroupTargetAssignmentMemberValue),
+        14: (ShareGroupCurrentMemberAssignmentKey, ShareGroupCurrentMemberAssignmentValue),
+        15: (ShareGroupStatePartitionMetadataKey, ShareGroupStatePartitionMetadataValue),
+    }
+)
+_key = SHARE_RECORDS.key
+_value = SHARE_RECORDS.value
 _STABLE = 0
 
 
@@ -130,23 +130,7 @@ def all_records(group: ShareGroup) -> Iterator[Record]:
             yield assignment_record(group_id, group.members[member_id])
 
 
-def _key(message: Message) -> bytes:
-    return _PREFIX.pack(_KINDS[type(message)]) + encode_bytes(message, 0)
-
-
-def _value(message: Message) -> bytes:
-    return _PREFIX.pack(0) + encode_bytes(message, 0)
-
-
 # --- reading ---
-
-
-def read_share_record(kind: int, key: bytes, value: bytes | None) -> tuple[str, Message, Message | None]:
-    """The group's id, the key, and the value. Raises MalformedError, struct.error."""
-    key_class, value_class = KEYS[kind]
-    at: Any = decode(key_class, 0, key, _PREFIX.size)[0]
-    said = None if value is None else decode(value_class, _PREFIX.unpack_from(value)[0], value, _PREFIX.size)[0]
-    return at.group_id, at, said
 
 
 def replay(group: ShareGroup, at: Message, said: Message | None) -> None:
