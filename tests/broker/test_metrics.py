@@ -113,7 +113,7 @@ async def test_where_share_groups_stand_is_told_once_they_have_begun(open_broker
         "queue", topic.id, 0, state_epoch=0, leader_epoch=0, start_offset=1, delivery_complete_count=1,
         batches=[StateBatch(2, 2, 2, 1)],
     )  # fmt: skip
-    found = {name: value for name, value in (await scrape(broker)).items() if name.startswith("tidings_share")}
+    found = {name: value for name, value in (await scrape(broker)).items() if name.startswith("tidings_share_group")}
     of = '{group="queue",topic="orders",partition="0"}'
     assert found == {f"tidings_share_group_start_offset{of}": 1, f"tidings_share_group_lag{of}": 1}
 

@@ -199,6 +199,33 @@ def _share_lags(broker: Broker) -> Iterator[Sample | None]:
     return _by_share(broker, lambda place: share_places.lag(broker, place))
 
 
+# Share groups.
+
+
+@metric("tidings_share_sessions", Kind.GAUGE, "Members of share groups that fetch.")
+def _share_sessions(broker: Broker) -> Iterator[Sample | None]:
+    yield Sample((), len(broker.share_sessions))
+
+
+@metric("tidings_share_records_acquired", Kind.GAUGE, "Records that members of a share group have.", *_LAG)
+def _acquired(broker: Broker) -> Iterator[Sample | None]:
+    for live in broker.share_partitions:
+        topic = broker.catalog.topic_by_id(live.topic_id)
+        if topic is not None:
+            yield Sample((live.group_id, topic.name, str(live.index)), live.acquired_count)
+
+
+@metric(
+    "tidings_share_acknowledged_records_total",
+    Kind.COUNTER,
+    "Records of which members of share groups said what became of them: accept, release, reject, renew, or gap.",
+    "type",
+)
+def _acknowledged(broker: Broker) -> Iterator[Sample | None]:
+    for kind, count in broker.share_partitions.acknowledged.items():
+        yield Sample((kind.name.lower(),), count)
+
+
 # Disk.
 
 
