@@ -99,12 +99,14 @@ class _Fetch:
         self._bytes_min = min(request.min_bytes, self._bytes_max)
         self._live: dict[Wanted, LivePartition] = {}
         self._replies: dict[Wanted, PartitionData] = {}
+        self._has_begun = False
+        """Whether the first partition to be loaded had records."""
 
     async def replies(self) -> dict[Wanted, PartitionData]:
         """For each partition of which there is something to say."""
         deadline_ms = self._broker.clock.monotonic_ms() + self._request.max_wait_ms
         await asyncio.gather(*map(self._load, self._session.wanted()))
-        while True:
+        while not self._has_begun:
             looks = self._look()
             found_bytes = sum(len(look.found.data) for look in looks)
             rest_ms = deadline_ms - self._broker.clock.monotonic_ms()
@@ -116,6 +118,7 @@ class _Fetch:
                 if has_progress:
                     continue  # what was there was for nobody
             await self._wait(max(1, self._bytes_min - found_bytes), rest_ms)
+        return self._replies
 
     async def _load(self, key: Wanted) -> None:
         topic_id, index = key
@@ -123,7 +126,13 @@ class _Fetch:
             topic = find_topic(self._broker.catalog, topic_id)
             if not self._context.may(READ_TOPIC, topic.name):
                 raise ApiError(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
-            self._live[key] = await self._broker.share_partitions.load(self._session.group_id, topic_id, index)
+            partitions, group_id = self._broker.share_partitions, self._session.group_id
+            had_to_wait = partitions.get(group_id, topic_id, index) is None
+            self._live[key] = await partitions.load(group_id, topic_id, index)
+            if had_to_wait and not self._has_begun:
+                # The first one's records are an answer: who fetches need not wait for the others, as with Apache Kafka.
+                self._take(self._look())
+                self._has_begun = bool(self._replies)
         except (ApiError, DiskError) as error:
             self._fail(key, error)
 
