@@ -74,6 +74,8 @@ _KEPT: dict[str, tuple[ConfigType, str | None]] = {
     "share.coordinator.cached.buffer.max.bytes": (_INT, "1048588"),
     "transaction.partition.verification.enable": (ConfigType.BOOLEAN, "true"),
 }
+AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+"""Whose decisions ours are."""
 CLEANER_BACKOFF_MS = "log.cleaner.backoff.ms"
 CLEANER_BYTES_PER_S = "log.cleaner.io.max.bytes.per.second"
 _READ_ONLY = {*_MS_PER_UNIT, "log.flush.scheduler.interval.ms"}
@@ -135,6 +137,7 @@ BROKER_CONFIGS: dict[str, ConfigKey] = table(
             "false",
             "Whether everybody may do what no access rule is about. Unlike Apache Kafka's, this broker says yes.",
         ),
+        _fixed("authorizer.class.name", ConfigType.STRING, "", "What decides by access rules; there is no other."),
         _fixed("auto.create.topics.enable", ConfigType.BOOLEAN, "true", "Whether asking for a topic creates it."),
         _fixed("broker.id", _INT, "-1", "The same as node.id."),
         _fixed("connections.max.idle.ms", _LONG, "600000", "How long a silent connection is kept."),
@@ -264,6 +267,7 @@ def static_values(config: BrokerConfig, log_dir: str) -> dict[str, str]:
     listener = f"PLAINTEXT://{config.host}:{config.port}"
     values = {
         "allow.everyone.if.no.acl.found": str(config.allow_if_no_rule).lower(),
+        "authorizer.class.name": AUTHORIZER,
         "auto.create.topics.enable": str(config.auto_create_topics).lower(),
         "broker.id": str(config.node_id),
         "connections.max.idle.ms": str(config.connection_idle_ms_max),
