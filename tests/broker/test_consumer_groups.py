@@ -276,3 +276,46 @@ async def test_an_empty_group_changes_its_protocol_and_goes_on_where_it_was(
     after = join(**{"group.protocol": second})
     await until(lambda: len(after.read) >= 12)
     assert sorted(after.read) == [(partition, offset) for partition in range(6) for offset in (2, 3)]
+
+
+CLASSIC = {"group.protocol": "classic", "session.timeout.ms": 6_000, "heartbeat.interval.ms": 200}
+
+
+@pytest.mark.parametrize("assignor", ["cooperative-sticky", "range"])
+async def test_a_group_is_rolled_from_classic_to_consumer_and_back_while_it_reads(
+    bootstrap: str, join: Join, assignor: str
+) -> None:
+    """Nothing is missed, and no partition is read by two; one at least goes on reading at every step."""
+    classic = {**CLASSIC, "partition.assignment.strategy": assignor}
+    count = 0
+
+    async def is_read_by(*members: Member) -> None:
+        nonlocal count
+        await shared(*members)
+        await produced(bootstrap, 30)
+        count += 5
+        await until(lambda: set(whole) <= {where for member in everyone for where in member.read})
+
+    whole: list[tuple[int, int]] = []
+    everyone: list[Member] = []
+
+    def add(settings: dict[str, Any]) -> Member:
+        everyone.append(join(**settings))
+        return everyone[-1]
+
+    def grow() -> None:
+        whole.extend((partition, count + offset) for partition in range(6) for offset in range(5))
+
+    present = [add(classic), add(classic)]
+    for settings in ({}, {}, classic, classic):
+        present.append(add(settings))
+        grow()
+        await is_read_by(*present)
+        await asyncio.to_thread(present.pop(0).leave)
+        grow()
+        await is_read_by(*present)
+    read = [where for member in everyone for where in member.read]
+    assert sorted(set(read)) == sorted(whole)
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    listed = (await asyncio.wrap_future(admin.list_consumer_groups())).valid
+    assert [(group.group_id, group.type) for group in listed] == [("readers", ConsumerGroupType.CLASSIC)]

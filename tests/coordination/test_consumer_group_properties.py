@@ -1,4 +1,5 @@
-"""Members of the consumer protocol that come, go, fall silent and lose replies, while topics come and go.
+"""Members of the consumer protocol that come, go, fall silent and lose replies, while topics come and go, and members
+of the classic protocol beside them: groups change their protocol under them, there and back.
 
 What must hold, whatever happens: no partition is read by two members at a time; when all behave for a while, every
 partition is read, and the group is at rest; and the log says all that lasts.
@@ -7,17 +8,21 @@ partition is read, and the group is at rest; and the log says all that lasts.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import Phase, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from tests.coordination.classic_client import ClassicClient
 from tests.coordination.consumer_client import ConsumerClient, Partition, consumer_group, settle
-from tests.coordination.harness import GROUP, Cluster, Topics, durable, join_request, replayed
+from tests.coordination.harness import GROUP, Cluster, Topics, durable, replayed
 
 from tidings.coordination.groups.config import GroupConfig
 from tidings.coordination.groups.consumer.assignors import RANGE, UNIFORM
 from tidings.coordination.groups.consumer.group import ConsumerGroup, ConsumerGroupState
+from tidings.coordination.groups.group import Group
+from tidings.coordination.groups.states import GroupState
 from tidings.wire.error_codes import ErrorCode
 
 SUBSCRIPTIONS = st.sampled_from([(), ("orders",), ("orders", "payments"), ("payments", "absent")])
@@ -26,11 +31,13 @@ REGEXES = st.sampled_from([None, None, "orders", "p.*", ".*s"])
 
 class ConsumerGroupMachine(RuleBasedStateMachine):
     clients = Bundle("clients")
+    classics = Bundle("classics")
 
     @initialize(target=clients, count=st.integers(0, 3))
     def begin(self, count: int) -> Any:
         self.cluster = Cluster(GroupConfig(consumer_session_timeout_ms=10_000), Topics(orders=(b"\x01" * 16, 4)))
         self.all: list[ConsumerClient] = []
+        self.guests: list[ClassicClient] = []
         self.count = 0
         self.topic_count = 1
         return multiple(*(self.a_client(None, ("orders",), None) for _ in range(count)))
@@ -89,6 +96,33 @@ class ConsumerGroupMachine(RuleBasedStateMachine):
         """It reads nothing any more, and joins again, though nobody fenced it."""
         client.give_up()
 
+    # What clients of the classic protocol do.
+
+    @rule(target=classics, topics=st.sampled_from([("orders",), ("orders", "payments")]), is_eager=st.booleans())
+    def start_classic(self, topics: tuple[str, ...], is_eager: bool) -> ClassicClient:
+        self.guests.append(ClassicClient(self.cluster, *topics, is_eager=is_eager))
+        return self.guests[-1]
+
+    @rule(client=classics)
+    def beat_classic(self, client: ClassicClient) -> None:
+        assert client.beat() in (
+            ErrorCode.NONE, ErrorCode.REBALANCE_IN_PROGRESS, ErrorCode.UNKNOWN_MEMBER_ID, ErrorCode.ILLEGAL_GENERATION,
+            ErrorCode.INCONSISTENT_GROUP_PROTOCOL,
+        )  # fmt: skip
+
+    @rule(client=classics)
+    def lose_connection(self, client: ClassicClient) -> None:
+        client.connection_is_lost()
+
+    @rule(client=classics)
+    def leave_classic(self, client: ClassicClient) -> None:
+        client.leave()
+
+    @rule(client=consumes(classics))
+    def die_classic(self, client: ClassicClient) -> None:
+        client.give_up()
+        self.guests.remove(client)
+
     # What happens around them.
 
     @rule(milliseconds=st.sampled_from([100, 3_000, 9_000, 31_000]))
@@ -111,19 +145,8 @@ class ConsumerGroupMachine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.cluster.restart()
-
-    @rule()
-    def try_as_classic_member(self) -> None:
-        """The id is taken while somebody is in the group; an empty one makes way, and comes back by a heartbeat."""
-        group = self.group
-        if group is not None and group.members:
-            reply = self.cluster.join_now(version=3)
-            assert reply.error_code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL
-        else:
-            reply = self.cluster.join_now(version=4)
-            assert reply.error_code == ErrorCode.MEMBER_ID_REQUIRED
-            assert self.group is None
-            assert join_request().group_id == GROUP
+        for guest in self.guests:
+            guest.connection_is_lost()
 
     @rule()
     def behave(self) -> None:
@@ -134,25 +157,38 @@ class ConsumerGroupMachine(RuleBasedStateMachine):
         present = [c for c in self.all if c.instance_id is None or self.instance_owner in (None, c.member_id)]
         static = [client for client in present if client.instance_id is not None]
         present = [client for client in present if client.instance_id is None or client is static[0]]
-        for _ in range(8):
-            settle(*present, rounds=2)
+        eager = {guest.is_eager for guest in self.guests}
+        for guest in [guest for guest in self.guests if len(eager) > 1 and guest.is_eager]:
+            guest.leave()  # they have no assignor in common
+        guests = [guest for guest in self.guests if len(eager) == 1 or not guest.is_eager]
+        for guest in guests:
+            guest.must_join = True  # its leader may have seen topics change
+        for _ in range(24 if self.guests else 8):
+            for _ in range(2):
+                settle(*present, rounds=1)
+                for guest in guests:
+                    guest.beat()
             self.cluster.pass_time(2_000)  # those who are silent are given up on the way
-        if not present:
+        if not present and not guests:
             return
-        group = consumer_group(self.cluster)
-        assert group.state is ConsumerGroupState.STABLE
-        assert group.members.keys() == {client.member_id for client in present}
-        read = [partition for client in present for partition in client.reading]
+        everyone: list[ConsumerClient | ClassicClient] = [*present, *guests]
+        if present:
+            group = consumer_group(self.cluster)
+            assert group.state is ConsumerGroupState.STABLE
+            assert group.members.keys() == {client.member_id for client in everyone}
+        else:
+            assert self.cluster.coordinator.state_of(GROUP) is GroupState.STABLE
+        read = [partition for client in everyone for partition in client.reading]
         assert len(read) == len(set(read))
-        assert set(read) == self.subscribed(group)
+        assert set(read) == self.subscribed(present, guests)
 
-    def subscribed(self, group: ConsumerGroup) -> set[Partition]:
+    def subscribed(self, present: list[ConsumerClient], guests: list[ClassicClient]) -> set[Partition]:
         topics = self.cluster.topics
         names = {
             name
-            for member in group.members.values()
             for name in topics
-            if name in member.topic_names or re.fullmatch(member.topic_regex or "", name)
+            if any(name in topics_read for topics_read in (*(c.topics for c in present), *(g.topics for g in guests)))
+            or any(re.fullmatch(client.regex or "", name) for client in present)
         }
         return {(topics.topic_id(name), index) for name in names for index in range(topics.partition_count(name))}
 
@@ -161,6 +197,10 @@ class ConsumerGroupMachine(RuleBasedStateMachine):
     @property
     def group(self) -> ConsumerGroup | None:
         return self.cluster.coordinator._registry.consumer_groups.get(GROUP)
+
+    @property
+    def classic_group(self) -> Group | None:
+        return self.cluster.coordinator._registry.groups.get(GROUP)
 
     @property
     def instance_owner(self) -> str | None:
@@ -172,10 +212,11 @@ class ConsumerGroupMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_partition_is_read_by_two(self) -> None:
-        group = self.group
-        members = group.members if group is not None else {}
+        group = self.group or self.classic_group
+        members: Collection[str] = group.members if group is not None else ()
         readers: dict[Partition, str] = {}
-        for client in self.all:
+        everyone: list[ConsumerClient | ClassicClient] = [*self.all, *self.guests]
+        for client in everyone:
             # Who was given up may not know it yet: its commits are fenced, and its next heartbeat tells it.
             if client.is_member and client.member_id in members:
                 for partition in client.reading:

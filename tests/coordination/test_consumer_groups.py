@@ -585,12 +585,6 @@ def test_an_empty_group_of_the_consumer_protocol_becomes_a_classic_one_and_keeps
     assert a.beat() is ErrorCode.GROUP_ID_NOT_FOUND
 
 
-def test_while_somebody_is_in_it_the_other_protocol_stays_out(cluster: Cluster, a: ConsumerClient) -> None:
-    assert cluster.join_now().error_code == ErrorCode.INCONSISTENT_GROUP_PROTOCOL
-    assert cluster.heartbeat("a", 1) == ErrorCode.UNKNOWN_MEMBER_ID
-    assert a.beat() is ErrorCode.NONE
-
-
 def test_a_topic_made_anew_under_its_name_is_another(cluster: Cluster, a: ConsumerClient) -> None:
     cluster.topics["orders"] = (b"\x09" * 16, 4)
     settle(a)

@@ -33,6 +33,7 @@ _OF_BROKER = {
 _OF_GROUPS = {
     "group.consumer.heartbeat.interval.ms": "consumer_heartbeat_interval_ms",
     "group.consumer.max.size": "consumer_members_max",
+    "group.consumer.migration.policy": "migration_policy",
     "group.consumer.session.timeout.ms": "consumer_session_timeout_ms",
     "group.initial.rebalance.delay.ms": "initial_rebalance_delay_ms",
     "group.max.session.timeout.ms": "session_timeout_ms_max",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 _DAY_MS = 24 * 60 * 60 * 1000
+
+MigrationPolicy = Literal["disabled", "upgrade", "downgrade", "bidirectional"]
+"""Which way a group may change its protocol while members are in it: to the consumer protocol, to the classic one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,15 @@ class GroupConfig:
     share_members_max: int = 200  # group.share.max.size
     share_session_timeout_ms: int = 45_000  # group.share.session.timeout.ms
     share_heartbeat_interval_ms: int = 5_000  # group.share.heartbeat.interval.ms
+    migration_policy: MigrationPolicy = "bidirectional"  # group.consumer.migration.policy
     offset_metadata_chars_max: int = 4096  # offset.metadata.max.bytes (which counts characters)
     offsets_retention_ms: int = 7 * _DAY_MS  # offsets.retention.minutes
     offsets_retention_check_interval_ms: int = 600_000  # offsets.retention.check.interval.ms
+
+    @property
+    def allows_upgrade(self) -> bool:
+        return self.migration_policy in ("upgrade", "bidirectional")
+
+    @property
+    def allows_downgrade(self) -> bool:
+        return self.migration_policy in ("downgrade", "bidirectional")

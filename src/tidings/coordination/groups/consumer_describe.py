@@ -21,6 +21,7 @@ from tidings.wire.messages.consumer_group_describe import (
     TopicPartitions,
 )
 
+MEMBER_TYPE_CLASSIC = 0
 MEMBER_TYPE_CONSUMER = 1
 
 
@@ -68,7 +69,7 @@ def _member(group: ConsumerGroup, member: ConsumerMember, topics: TopicDirectory
         subscribed_topic_regex=member.topic_regex,
         assignment=_assignment(member.assigned, topics),
         target_assignment=_assignment(group.targets.get(member.member_id, {}), topics),
-        member_type=MEMBER_TYPE_CONSUMER,
+        member_type=MEMBER_TYPE_CONSUMER if member.classic is None else MEMBER_TYPE_CLASSIC,
     )
 
 

@@ -3,15 +3,14 @@
 - v1 adds regular expressions, and members choose their own ids (KIP-1082). In v0 an empty id is given one.
 - Epoch 0 joins, a positive one is the member's own, -1 leaves, -2 is a static member's going away for a while.
 
-A heartbeat does three things, each only if there is cause: (1) the group's epoch rises if what is read, or by whom, has
-changed; (2) a target assignment is computed if the group's epoch is beyond the last one's; (3) the member takes a step
-towards its target.
+What comes of it is in `consumer_step`. A classic group that its member joins is upgraded on the way (`upgrade`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from tidings.coordination.groups import upgrade
 from tidings.coordination.groups.consumer.assignors import ASSIGNORS
 from tidings.coordination.groups.consumer.group import ConsumerGroup
 from tidings.coordination.groups.consumer.member import (
@@ -20,22 +19,11 @@ from tidings.coordination.groups.consumer.member import (
     STATIC_LEAVE_EPOCH,
     ConsumerMember,
     MemberState,
-    Target,
     partitions_of,
 )
-from tidings.coordination.groups.consumer.reconcile import reconciled
-from tidings.coordination.groups.consumer.records import (
-    assignment_record,
-    epoch_record,
-    member_record,
-    regex_record,
-    regex_tombstone,
-    target_epoch_record,
-)
-from tidings.coordination.groups.consumer.target import changed_targets, compute_targets
-from tidings.coordination.groups.consumer.topics import Regexes, metadata_hash, resolve, resolve_all, subscribed_names
 from tidings.coordination.groups.consumer_join import group_for, member_for
 from tidings.coordination.groups.consumer_leave import leave
+from tidings.coordination.groups.consumer_step import Step
 from tidings.coordination.groups.consumer_timeouts import expect_heartbeat, expect_revocation
 from tidings.coordination.groups.registry import Registry, check_group_id_length
 from tidings.coordination.outcome import ClientInfo, Now, Outcome, Record, Ticket
@@ -63,10 +51,11 @@ def consumer_heartbeat(
             outcome.records += leave(registry, request, now)
             reply = ConsumerGroupHeartbeatResponse(member_id=request.member_id, member_epoch=request.member_epoch)
         else:
-            group, records = group_for(registry, request)
-            beat = _Heartbeat(registry, group, request, client, now, records)
-            reply = beat.reply()
-            outcome.records += records
+            found = group_for(registry, request, now)
+            reply = _Heartbeat(registry, found.group, request, client, now, found.records).reply()
+            outcome.records += found.records
+            if found.upgraded is not None:
+                upgrade.turn_away(found.upgraded, outcome)
     except ApiError as error:
         reply = ConsumerGroupHeartbeatResponse(error_code=error.code, error_message=str(error))
     outcome.reply(ticket, reply)
@@ -130,21 +119,17 @@ class _Heartbeat:
         self.request = request
         self.client = client
         self.now = now
-        self.records = records
-        self.epoch = group.epoch
-        self.regexes: Regexes = group.regexes
-        self.replaced_id: str | None = None
+        self.step = Step(registry, group, client, now, records)
 
     def reply(self) -> ConsumerGroupHeartbeatResponse:
+        reported = self.request.topic_partitions
         joined = member_for(self.registry, self.group, self.request)
-        self.records += joined.records
         before = joined.member
-        member = self._subscribed(before)
-        if member != before or joined.is_new or joined.replaced_id is not None:
-            self.records.append(member_record(self.group.group_id, member))
-        self.replaced_id = joined.replaced_id
-        self._raise_epoch(before, member, joined.is_new)
-        member = self._reconciled(member, *self._target(member))
+        member = self.step.taken(
+            joined,
+            self._subscribed(before),
+            None if reported is None else {t.topic_id: set(t.partitions) for t in reported},
+        )
         self._set_timers(member)
         is_changed = partitions_of(member.assigned) != partitions_of(before.assigned)
         return ConsumerGroupHeartbeatResponse(
@@ -172,100 +157,22 @@ class _Heartbeat:
                 else request.rebalance_timeout_ms
             ),
             server_assignor=_or_as_before(request.server_assignor, member.server_assignor),
+            classic=None,
         )
-
-    def _members(self, member: ConsumerMember) -> dict[str, ConsumerMember]:
-        """All of them, with `member` as it is now."""
-        members = {k: m for k, m in self.group.members.items() if k != self.replaced_id}
-        members[member.member_id] = member
-        return members
-
-    # --- 1: the group's epoch ---
-
-    def _raise_epoch(self, before: ConsumerMember, member: ConsumerMember, is_new: bool) -> None:
-        group, topics = self.group, self.registry.topics
-        changes = is_new or (before.topic_names, before.topic_regex) != (member.topic_names, member.topic_regex)
-        revision = topics.revision
-        if not changes and group.checked_revision == revision:
-            return
-        members = self._members(member).values()
-        self._resolve({m.topic_regex for m in members if m.topic_regex} - self._new_regex(before, member, is_new))
-        names = frozenset[str]().union(*(subscribed_names(m, self.regexes) for m in members))
-        digest = metadata_hash(names, topics)
-        if changes or digest != group.metadata_hash or self.regexes != group.regexes:
-            self.epoch += 1
-            self.records.append(epoch_record(group.group_id, self.epoch, digest))
-            group.checked_revision = None
-        else:
-            # Only now: had something changed, it might fail to be recorded, and would have to be found again.
-            group.checked_revision = revision
-
-    def _new_regex(self, before: ConsumerMember, member: ConsumerMember, is_new: bool) -> set[str]:
-        """The expression that nobody has subscribed to before: it counts from the next heartbeat on, as in Kafka.
-
-        Raises ApiError INVALID_REGULAR_EXPRESSION.
-        """
-        regex = member.topic_regex
-        if not regex or not (is_new or regex != before.topic_regex) or regex in self.group.regexes:
-            return set()
-        resolve(regex, self.registry.topics, self.now.wall_ms, self.client.may_describe)
-        return {regex} - {other.topic_regex for other in self.group.members.values() if other is not before}
-
-    def _resolve(self, wanted: set[str]) -> None:
-        group = self.group
-        topics = self.registry.topics
-        may_describe = self.client.may_describe
-        self.regexes = resolve_all(sorted(wanted), group.regexes, topics, self.now.wall_ms, may_describe)
-        for regex, resolved in self.regexes.items():
-            if group.regexes.get(regex) is not resolved:
-                self.records.append(regex_record(group.group_id, regex, resolved))
-        gone = group.regexes.keys() - self.regexes.keys()
-        self.records += [regex_tombstone(group.group_id, regex) for regex in sorted(gone)]
-
-    # --- 2: the target assignment ---
-
-    def _target(self, member: ConsumerMember) -> tuple[Target, int]:
-        group = self.group
-        targets = group.targets
-        if self.replaced_id is not None and self.replaced_id in targets:
-            targets = {member.member_id if k == self.replaced_id else k: t for k, t in targets.items()}
-        if self.epoch <= group.target_epoch:
-            return targets.get(member.member_id, {}), group.target_epoch
-        computed = compute_targets(self._members(member), targets, self.regexes, self.registry.topics)
-        self.records += changed_targets(group.group_id, targets, computed)
-        self.records.append(target_epoch_record(group.group_id, self.epoch, self.now.wall_ms))
-        return computed[member.member_id], self.epoch
-
-    # --- 3: the member's step ---
-
-    def _reconciled(self, member: ConsumerMember, target: Target, target_epoch: int) -> ConsumerMember:
-        owners = self.group.owners
-        not_others = (None, member.member_id, self.replaced_id)
-        reported = self.request.topic_partitions
-        after = reconciled(
-            member,
-            target,
-            target_epoch,
-            lambda partition: owners.get(partition) in not_others,
-            None if reported is None else {t.topic_id: set(t.partitions) for t in reported},
-        )
-        if after is not member:
-            self.records.append(assignment_record(self.group.group_id, after))
-        return after
 
     def _set_timers(self, member: ConsumerMember) -> None:
-        expect_heartbeat(self.registry, self.group.group_id, member.member_id, self.now.monotonic_ms)
+        expect_heartbeat(self.registry, self.group.group_id, member, self.now.monotonic_ms)
         before = self.group.members.get(member.member_id)
         was_revoking = before is not None and before.state is MemberState.UNREVOKED_PARTITIONS
-        is_same_step = before is not None and before.revoking == member.revoking
+        is_same_step = before is not None and before.classic is None and before.revoking == member.revoking
         is_revoking = member.state is MemberState.UNREVOKED_PARTITIONS
-        if is_revoking != was_revoking or (is_revoking and not is_same_step):
+        if is_revoking != was_revoking or not is_same_step:
             expect_revocation(self.registry, self.group.group_id, member, self.now.monotonic_ms)
 
     def _interval_ms(self, member: ConsumerMember) -> int:
         """When it is to be heard of next. While it waits for something, or others for it, sooner than else."""
         usual_ms = self.registry.consumer_heartbeat_interval_ms(self.group.group_id)
-        is_resolved = not member.topic_regex or member.topic_regex in self.regexes
+        is_resolved = not member.topic_regex or member.topic_regex in self.step.regexes
         if member.state is MemberState.STABLE and is_resolved:
             return usual_ms
         return min(usual_ms, self.registry.config.consumer_unsettled_heartbeat_interval_ms)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from tidings.coordination.groups import upgrade
 from tidings.coordination.groups.consumer.group import ConsumerGroup
 from tidings.coordination.groups.consumer.member import JOIN_EPOCH, ConsumerMember, each_partition
 from tidings.coordination.groups.consumer.records import member_tombstones, target_record
+from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.records import group_key
 from tidings.coordination.groups.registry import Registry
 from tidings.coordination.groups.states import GroupState
-from tidings.coordination.outcome import Record
+from tidings.coordination.outcome import Now, Record
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 
@@ -28,8 +30,18 @@ class Joined:
     records: list[Record] = field(default_factory=list)
 
 
-def group_for(registry: Registry, request: ConsumerGroupHeartbeatRequest) -> tuple[ConsumerGroup, list[Record]]:
-    """The group, and records that make room for it: one of the classic protocol makes way if nobody is in it.
+@dataclass(slots=True)
+class Found:
+    """The group that is joined, and the records that make room for it."""
+
+    group: ConsumerGroup
+    records: list[Record] = field(default_factory=list)
+    upgraded: Group | None = None
+    """The classic group whose members it takes over."""
+
+
+def group_for(registry: Registry, request: ConsumerGroupHeartbeatRequest, now: Now) -> Found:
+    """One of the classic protocol makes way if nobody is in it, and else is upgraded if it can be.
 
     Raises ApiError GROUP_ID_NOT_FOUND.
     """
@@ -37,14 +49,17 @@ def group_for(registry: Registry, request: ConsumerGroupHeartbeatRequest) -> tup
     registry.check_not_shared(group_id)
     group = registry.consumer_groups.get(group_id)
     if group is not None:
-        return group, []
+        return Found(group)
     if request.member_epoch != JOIN_EPOCH:
         raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"Consumer group {group_id} not found.")
     classic = registry.groups.get(group_id)
     if classic is not None and classic.state is not GroupState.EMPTY:
-        raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} is not a consumer group.")
+        if not upgrade.can_be_upgraded(registry, classic):
+            raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} is not a consumer group.")
+        group = upgrade.upgraded(registry, classic, now)
+        return Found(group, upgrade.conversion(registry, group, now), classic)
     is_recorded = classic is not None and classic.recorded is not None
-    return ConsumerGroup(group_id), [(group_key(group_id), None)] if is_recorded else []
+    return Found(ConsumerGroup(group_id), [(group_key(group_id), None)] if is_recorded else [])
 
 
 def member_for(registry: Registry, group: ConsumerGroup, request: ConsumerGroupHeartbeatRequest) -> Joined:
@@ -52,7 +67,7 @@ def member_for(registry: Registry, group: ConsumerGroup, request: ConsumerGroupH
     is_joining = request.member_epoch == JOIN_EPOCH
     instance_id = request.instance_id
     if is_joining and instance_id is not None and instance_id in group.static_ids:
-        return _static_again(group, group.static_ids[instance_id], request)
+        return static_again(group, group.static_ids[instance_id], instance_id, request.member_id, is_classic=False)
     if is_joining and request.member_id not in group.members:
         if len(group.members) >= registry.config.consumer_members_max:
             limit = registry.config.consumer_members_max
@@ -65,19 +80,24 @@ def member_for(registry: Registry, group: ConsumerGroup, request: ConsumerGroupH
     return Joined(member)
 
 
-def _static_again(group: ConsumerGroup, current_id: str, request: ConsumerGroupHeartbeatRequest) -> Joined:
-    """A static member is back, perhaps as another process with another id: it goes on with what it was to have."""
+def static_again(
+    group: ConsumerGroup, current_id: str, instance_id: str, member_id: str, *, is_classic: bool
+) -> Joined:
+    """A static member is back, perhaps as another process with another id: it goes on with what it was to have.
+
+    In the classic protocol nobody says that he is away for a while: who comes takes the place.
+    """
     current = group.members[current_id]
-    if request.member_id == current_id and not current.is_away:
+    if member_id == current_id and not current.is_away:
         return Joined(current)  # it has not heard our answer, or was fenced
-    if not current.is_away:
+    if not current.is_away and current.classic is None and not is_classic:
         raise ApiError(
             ErrorCode.UNRELEASED_INSTANCE_ID,
-            f"Static member {request.member_id} with instance id {request.instance_id} cannot join the group "
+            f"Static member {member_id} with instance id {instance_id} cannot join the group "
             f"because the instance id is owned by member {current_id}.",
         )
-    member = replace(current, member_id=request.member_id, epoch=JOIN_EPOCH, previous_epoch=JOIN_EPOCH)
-    if request.member_id == current_id:
+    member = replace(current, member_id=member_id, epoch=JOIN_EPOCH, previous_epoch=JOIN_EPOCH)
+    if member_id == current_id:
         return Joined(member)
     group_id = group.group_id
     records = member_tombstones(group_id, current_id)

@@ -15,6 +15,7 @@ from tidings.coordination.groups import (
     consumer_timeouts,
     delete,
     describe,
+    downgrade,
     rebalance,
     share_heartbeat,
 )
@@ -45,7 +46,9 @@ from tidings.coordination.groups.records import (
 from tidings.coordination.groups.registry import (
     CONSUMER_REBALANCE,
     CONSUMER_SESSION,
+    DOWNGRADE,
     JOIN,
+    LEADERLESS,
     RETENTION,
     SESSION,
     SHARE_SESSION,
@@ -211,6 +214,10 @@ class GroupCoordinator:
                 registry.expect_heartbeat(group, member, now.monotonic_ms)
             if len(group.members) > registry.config.members_max:
                 rebalance.begin(registry, group, now, outcome)
+            else:
+                rebalance.begin_if_leaderless(registry, group, now, outcome)
+        for group_id in registry.consumer_groups:
+            downgrade.soon(registry, group_id, now)
         consumer_timeouts.start(registry, now.monotonic_ms)
         share_heartbeat.start(registry, now.monotonic_ms)
         return outcome
@@ -233,6 +240,8 @@ class GroupCoordinator:
             return Outcome(consumer_leave.session_is_over(registry, key[1], key[2], now))
         if key[0] == CONSUMER_REBALANCE:
             return Outcome(consumer_leave.revocation_is_late(registry, key[1], key[2], now))
+        if key[0] == DOWNGRADE:
+            return Outcome(downgrade.downgraded(registry, key[1], now))
         if key[0] == SHARE_SESSION:
             return Outcome(share_heartbeat.session_is_over(registry, key[1], key[2], now))
         group = registry.groups.get(key[1])
@@ -244,6 +253,8 @@ class GroupCoordinator:
             rebalance.join_phase_is_over(registry, group, now, outcome)
         elif key[0] == SYNC:
             rebalance.sync_phase_is_over(registry, group, now, outcome)
+        elif key[0] == LEADERLESS:
+            rebalance.begin_if_leaderless(registry, group, now, outcome)
         return outcome
 
     def _expire_offsets(self, now: Now) -> Outcome:
@@ -313,6 +324,8 @@ class GroupCoordinator:
         if group is None:
             return
         group.recorded = None
+        for phase in (JOIN, SYNC):
+            self._registry.timers.cancel((phase, group_id))
         for member_id in group.pending_ids:
             self._registry.forget_heartbeat(group, member_id)
         if self._registry.has_offsets(group_id):

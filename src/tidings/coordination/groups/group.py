@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from tidings.coordination.groups.embedded_protocol import subscribed_topics
 from tidings.coordination.groups.member import Member
 from tidings.coordination.groups.states import Event, GroupState, next_state
-from tidings.coordination.groups.subscription import subscribed_topics
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.group_records import GroupMetadataValue
 

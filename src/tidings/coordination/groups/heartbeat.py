@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tidings.coordination.groups.mixed.heartbeat import hear_beside_consumers
 from tidings.coordination.groups.registry import Registry, check_group_id
 from tidings.coordination.groups.states import GroupState
 from tidings.coordination.outcome import ClientInfo, Now, Outcome, Ticket
@@ -22,6 +23,10 @@ def heartbeat(registry: Registry, request: HeartbeatRequest, client: ClientInfo,
 
 def _hear(registry: Registry, request: HeartbeatRequest, now: Now) -> None:
     check_group_id(request.group_id)
+    of_consumers = registry.consumer_groups.get(request.group_id)
+    if of_consumers is not None:
+        hear_beside_consumers(registry, of_consumers, request, now)
+        return
     group = registry.groups.get(request.group_id)
     if group is None:
         raise ApiError(ErrorCode.UNKNOWN_MEMBER_ID)

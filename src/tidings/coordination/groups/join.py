@@ -3,6 +3,8 @@
 v1 rebalance timeout apart from the session timeout. v4 a new member is first given its id (MEMBER_ID_REQUIRED), so that
 a retried request cannot leave a ghost in the group. v5 static members. v7 protocol type. v8 the reason. v9 a static
 leader that comes back while the group is Stable is told to skip the assignment.
+
+A group of the consumer protocol takes it as a guest (`mixed.join`), or, if nobody is in it, becomes a classic one.
 """
 
 from __future__ import annotations
@@ -13,18 +15,17 @@ from tidings.coordination.groups import rebalance, replies
 from tidings.coordination.groups.consumer.records import group_tombstones
 from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.member import Member, Waiting, protocols_of
+from tidings.coordination.groups.mixed.join import Guest, join_consumers
 from tidings.coordination.groups.records import group_record
 from tidings.coordination.groups.registry import Registry, check_group_id, session_key
 from tidings.coordination.groups.states import GroupState
-from tidings.coordination.outcome import ClientInfo, Now, Outcome, Record, Ticket
+from tidings.coordination.outcome import ClientInfo, Now, Outcome, Ticket
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.messages.join_group import JoinGroupRequest
 
-MEMBER_ID_REQUIRED_SINCE = 4
 SKIP_ASSIGNMENT_SINCE = 9
 INSTANCE_ID_CHARS_MAX = 249
 NAME_CHARS_MAX = 8191
-CLIENT_ID_CHARS_KEPT = 1000
 
 
 class Candidate(NamedTuple):
@@ -44,7 +45,13 @@ def join(registry: Registry, request: JoinGroupRequest, client: ClientInfo, now:
         if request.group_id in registry.share_groups:
             raise ApiError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
         candidate = _candidate(request, client, ticket)
-        outcome.records += _make_way(registry, request.group_id)
+        of_consumers = registry.consumer_groups.get(request.group_id)
+        if of_consumers is not None and of_consumers.members:
+            guest = Guest(request, client, candidate.protocols, candidate.rebalance_timeout_ms)
+            outcome.reply(ticket, join_consumers(registry, of_consumers, guest, now, outcome.records))
+            return outcome
+        if of_consumers is not None:
+            outcome.records += group_tombstones(of_consumers)
         if request.member_id:
             group = registry.groups.get(request.group_id)
             if group is None:
@@ -59,16 +66,6 @@ def join(registry: Registry, request: JoinGroupRequest, client: ClientInfo, now:
         member_id = "" if error.code is ErrorCode.GROUP_MAX_SIZE_REACHED else request.member_id
         outcome.reply(ticket, replies.not_joined(error.code, member_id, client.api_version))
     return outcome
-
-
-def _make_way(registry: Registry, group_id: str) -> list[Record]:
-    """A group of the consumer protocol that nobody is in becomes a classic one. Raises ApiError if somebody is."""
-    group = registry.consumer_groups.get(group_id)
-    if group is None:
-        return []
-    if group.members:
-        raise ApiError(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
-    return group_tombstones(group)
 
 
 def _check(registry: Registry, request: JoinGroupRequest) -> None:
@@ -133,15 +130,14 @@ def _give_up_place(registry: Registry, group: Group, member_id: str, now: Now, o
 
 def _join_new(registry: Registry, group: Group, candidate: Candidate, now: Now, outcome: Outcome) -> None:
     instance_id = candidate.request.group_instance_id
-    prefix = candidate.client.client_id[:CLIENT_ID_CHARS_KEPT] if instance_id is None else instance_id
-    member_id = f"{prefix}-{registry.new_id()}"
+    member_id = registry.new_member_id(candidate.client.client_id, instance_id)
     if instance_id is not None:
         current_id = group.static_ids.get(instance_id)
         if current_id is None:
             _add(registry, group, candidate, member_id, now, outcome)
         else:
             _renew_static(registry, group, group.members[current_id], member_id, candidate, now, outcome)
-    elif candidate.client.api_version >= MEMBER_ID_REQUIRED_SINCE:
+    elif candidate.client.api_version >= replies.MEMBER_ID_REQUIRED_SINCE:
         group.pending_ids.add(member_id)
         registry.timers.set(session_key(group, member_id), now.monotonic_ms + candidate.request.session_timeout_ms)
         required = replies.not_joined(ErrorCode.MEMBER_ID_REQUIRED, member_id, candidate.client.api_version)

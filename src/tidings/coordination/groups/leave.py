@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tidings.coordination.groups import rebalance
 from tidings.coordination.groups.group import Group
+from tidings.coordination.groups.mixed.leave import leave_consumers
 from tidings.coordination.groups.registry import Registry, check_group_id
 from tidings.coordination.groups.states import GroupState
 from tidings.coordination.outcome import ClientInfo, Now, Outcome, Ticket
@@ -30,6 +31,11 @@ def leave(registry: Registry, request: LeaveGroupRequest, client: ClientInfo, no
         check_group_id(request.group_id)
     except ApiError as error:
         outcome.reply(ticket, LeaveGroupResponse(error_code=error.code))
+        return outcome
+    of_consumers = registry.consumer_groups.get(request.group_id)
+    if of_consumers is not None:
+        codes = leave_consumers(registry, of_consumers, leaving, now, outcome.records)
+        outcome.reply(ticket, _reply(leaving, codes, client.api_version))
         return outcome
     group = registry.groups.get(request.group_id)
     members_before = len(group.members) if group is not None else 0

@@ -43,6 +43,12 @@ def _wait_for_more(registry: Registry, group: Group, now: Now) -> None:
     registry.timers.set((JOIN, group.group_id), now.monotonic_ms + delay_ms)
 
 
+def begin_if_leaderless(registry: Registry, group: Group, now: Now, outcome: Outcome) -> None:
+    """A group that was one of the consumer protocol has members, and nobody has ever led it."""
+    if group.state is GroupState.STABLE and group.leader_id is None:
+        begin(registry, group, now, outcome)
+
+
 def begin_or_go_on(registry: Registry, group: Group, now: Now, outcome: Outcome) -> None:
     """After a change among the members: begin, or, if they are joining already, see whether all have."""
     if group.state is GroupState.PREPARING_REBALANCE:

@@ -18,12 +18,17 @@ from tidings.wire.error_codes import ApiError, ErrorCode
 GROUP_ID_CHARS_MAX = 8191
 """In Kafka's record of an offset a group id has 32767 bytes, and a character may take four."""
 
+CLIENT_ID_CHARS_KEPT = 1000
+"""Of a client's id in the ids of its members."""
+
 SESSION = "session"
 JOIN = "join"
 SYNC = "sync"
 RETENTION = "retention"
 CONSUMER_SESSION = "consumer-session"
 CONSUMER_REBALANCE = "consumer-rebalance"
+DOWNGRADE = "downgrade"
+LEADERLESS = "leaderless"
 SHARE_SESSION = "share-session"
 
 
@@ -81,6 +86,11 @@ class Registry:
         """Raises ApiError GROUP_ID_NOT_FOUND for a share group: it has no offsets, nor members of other protocols."""
         if group_id in self.share_groups:
             raise ApiError(ErrorCode.GROUP_ID_NOT_FOUND, f"Group {group_id} is not a consumer group.")
+
+    def new_member_id(self, client_id: str, instance_id: str | None) -> str:
+        """For a member of the classic protocol: it says whose it is."""
+        prefix = client_id[:CLIENT_ID_CHARS_KEPT] if instance_id is None else instance_id
+        return f"{prefix}-{self.new_id()}"
 
     def group(self, group_id: str) -> Group:
         """Raises ApiError GROUP_ID_NOT_FOUND."""

@@ -10,6 +10,7 @@ from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages.join_group import JoinGroupResponse, JoinGroupResponseMember
 from tidings.wire.messages.sync_group import SyncGroupResponse
 
+MEMBER_ID_REQUIRED_SINCE = 4
 NULLABLE_PROTOCOL_NAME_SINCE = 7
 
 

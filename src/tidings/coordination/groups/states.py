@@ -9,6 +9,9 @@
 | CompletingRebalance | the leader's assignment is recorded                                 | Stable              |
 | CompletingRebalance | a member joins, changes, leaves, is lost, or does not sync in time  | PreparingRebalance  |
 | Stable              | a member joins, changes, leaves, or is lost; the leader joins again | PreparingRebalance  |
+| PreparingRebalance  | it becomes a group of the consumer protocol                         | Dead                |
+| CompletingRebalance | the same                                                            | Dead                |
+| Stable              | the same                                                            | Dead                |
 
 A record in the log shows a group at rest: replayed, it is Stable if it has members and Empty otherwise. A group of
 which only offsets are known (a consumer that assigns itself its partitions) is Empty and stays so.
@@ -72,6 +75,9 @@ TRANSITIONS = (
         _S.PREPARING_REBALANCE,
         "a member joins, changes, leaves, or is lost; the leader joins again",
     ),
+    Transition(_S.PREPARING_REBALANCE, _E.DELETED, _S.DEAD, "it becomes a group of the consumer protocol"),
+    Transition(_S.COMPLETING_REBALANCE, _E.DELETED, _S.DEAD, "the same"),
+    Transition(_S.STABLE, _E.DELETED, _S.DEAD, "the same"),
 )
 
 _NEXT = {(row.state, row.event): row.next_state for row in TRANSITIONS}

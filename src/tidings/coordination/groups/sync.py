@@ -8,6 +8,7 @@ from __future__ import annotations
 from tidings.coordination.groups import replies
 from tidings.coordination.groups.group import Group
 from tidings.coordination.groups.member import Waiting
+from tidings.coordination.groups.mixed.sync import sync_with_consumers
 from tidings.coordination.groups.records import group_record
 from tidings.coordination.groups.registry import Registry, check_group_id
 from tidings.coordination.groups.states import GroupState
@@ -20,6 +21,10 @@ def sync(registry: Registry, request: SyncGroupRequest, client: ClientInfo, now:
     outcome = Outcome()
     try:
         check_group_id(request.group_id)
+        of_consumers = registry.consumer_groups.get(request.group_id)
+        if of_consumers is not None:
+            outcome.reply(ticket, sync_with_consumers(registry, of_consumers, request, now))
+            return outcome
         group = _group_of(registry, request)
         member = group.known_member(request.member_id, request.group_instance_id)
         _check(group, request)

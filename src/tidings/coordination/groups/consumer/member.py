@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 JOIN_EPOCH = 0
 LEAVE_EPOCH = -1
@@ -30,6 +30,26 @@ class MemberState(IntEnum):
     """Partitions of its target still belong to others."""
 
 
+class ClassicProtocols(NamedTuple):
+    """What a member of the classic protocol said when it joined. It is in a group of the consumer protocol as a guest:
+    others assign for it, and it is told so by the classic requests.
+
+    `offered` holds, in the order of its preference, the assignors it knows and its metadata for each.
+    """
+
+    session_timeout_ms: int
+    offered: tuple[tuple[str, bytes], ...]
+
+    @property
+    def name(self) -> str:
+        """Of the protocol that it is told the group follows."""
+        return self.offered[0][0]
+
+    @property
+    def metadata(self) -> bytes:
+        return self.offered[0][1]
+
+
 @dataclass(frozen=True, slots=True)
 class ConsumerMember:
     member_id: str
@@ -48,6 +68,8 @@ class ConsumerMember:
     assigned: Owned = field(default_factory=dict)
     revoking: Owned = field(default_factory=dict)
     """What it was told to give up, and has not yet."""
+    classic: ClassicProtocols | None = None
+    """None if it speaks the consumer protocol itself."""
 
     def at_epoch(self, epoch: int, state: MemberState, assigned: Owned, revoking: Owned | None = None) -> Self:
         return replace(

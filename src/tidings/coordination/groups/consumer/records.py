@@ -13,6 +13,7 @@ from dataclasses import replace
 from tidings.coordination.groups.consumer.group import NO_ASSIGNMENT_EPOCH, ConsumerGroup, ResolvedRegex
 from tidings.coordination.groups.consumer.member import (
     LEAVE_EPOCH,
+    ClassicProtocols,
     ConsumerMember,
     MemberState,
     Owned,
@@ -23,6 +24,8 @@ from tidings.coordination.outcome import Record
 from tidings.errors import DiskError
 from tidings.wire.message import Message
 from tidings.wire.messages.consumer_group_records import (
+    ClassicMemberMetadata,
+    ClassicProtocol,
     ConsumerGroupCurrentMemberAssignmentKey,
     ConsumerGroupCurrentMemberAssignmentValue,
     ConsumerGroupMemberMetadataKey,
@@ -74,6 +77,7 @@ def member_record(group_id: str, member: ConsumerMember) -> Record:
         subscribed_topic_regex=member.topic_regex,
         rebalance_timeout_ms=member.rebalance_timeout_ms,
         server_assignor=member.server_assignor,
+        classic_member_metadata=_written_classic(member.classic),
     )
     return _member_key(group_id, member.member_id), _value(value)
 
@@ -165,6 +169,15 @@ def _regex_key(group_id: str, regex: str) -> bytes:
     return _key(ConsumerGroupRegularExpressionKey(group_id=group_id, regular_expression=regex))
 
 
+def _written_classic(classic: ClassicProtocols | None) -> ClassicMemberMetadata | None:
+    if classic is None:
+        return None
+    return ClassicMemberMetadata(
+        session_timeout_ms=classic.session_timeout_ms,
+        supported_protocols=[ClassicProtocol(name=name, metadata=metadata) for name, metadata in classic.offered],
+    )
+
+
 def _written(owned: Owned) -> list[TopicPartitions]:
     return [
         TopicPartitions(
@@ -224,7 +237,15 @@ def _subscribed(member: ConsumerMember, value: ConsumerGroupMemberMetadataValue)
         topic_regex=value.subscribed_topic_regex,
         rebalance_timeout_ms=value.rebalance_timeout_ms,
         server_assignor=value.server_assignor,
+        classic=_read_classic(value.classic_member_metadata),
     )
+
+
+def _read_classic(written: ClassicMemberMetadata | None) -> ClassicProtocols | None:
+    if written is None:
+        return None
+    offered = tuple((protocol.name, bytes(protocol.metadata)) for protocol in written.supported_protocols)
+    return ClassicProtocols(written.session_timeout_ms, offered)
 
 
 def _assigned(member: ConsumerMember, value: ConsumerGroupCurrentMemberAssignmentValue) -> ConsumerMember:
