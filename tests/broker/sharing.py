@@ -64,7 +64,7 @@ class Member:
         self.group = group
         self.epoch = 0
 
-    def send(
+    def request(
         self,
         *told: Told,
         index: int = 0,
@@ -73,7 +73,8 @@ class Member:
         min_bytes: int = 1,
         max_bytes: int = 1 << 20,
         **more: Any,
-    ) -> Pending:
+    ) -> ShareFetchRequest:
+        """Its next fetch, of one partition."""
         acknowledged = [AcknowledgementBatch(first_offset=a, last_offset=b, acknowledge_types=[c]) for a, b, c in told]
         partition = FetchPartition(partition_index=index, acknowledgement_batches=acknowledged)
         request = ShareFetchRequest(
@@ -89,7 +90,10 @@ class Member:
             **more,
         )
         self.epoch += 1
-        return self.client.send(request, VERSION)
+        return request
+
+    def send(self, *told: Told, **options: Any) -> Pending:
+        return self.client.send(self.request(*told, **options), VERSION)
 
     async def ask(self, *told: Told, **options: Any) -> ShareFetchResponse:
         response = await self.client.receive(self.send(*told, **options))

@@ -10,7 +10,7 @@ import pytest
 from tests.broker.client import Client
 from tests.broker.conftest import OpenBroker, create
 from tests.broker.data import batch, produce
-from tests.broker.sharing import ACCEPT, REJECT, RELEASE, RENEW, Member, begin_group, given, partitions_of
+from tests.broker.sharing import ACCEPT, REJECT, RELEASE, RENEW, VERSION, Member, begin_group, given, partitions_of
 from tests.broker.transactional import Mover
 
 from tidings.broker.catalog.topic import Topic
@@ -25,6 +25,7 @@ from tidings.wire.messages.delete_records import (
     DeleteRecordsTopic,
 )
 from tidings.wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+from tidings.wire.messages.share_fetch import FetchPartition, FetchTopic
 
 LOCK_MS = 30_000
 
@@ -329,3 +330,13 @@ async def test_the_brokers_limits_hold_for_groups_that_have_none_of_their_own(op
         assert (await member.ask()).acquisition_lock_timeout_ms == 2000
         assert await member.fetch((0, 0, RELEASE), max_wait_ms=5000) == [(0, b"0", 2)]
         assert await member.fetch((0, 0, RELEASE)) == []
+
+
+async def test_of_partitions_that_are_new_to_a_group_one_with_records_will_do(client: Client, orders: Topic) -> None:
+    await produce(client, batch(b"a"), index=1)
+    member = Member(client, orders)
+    both = [FetchPartition(partition_index=index) for index in (0, 1)]
+    request = member.request()
+    request.topics = [FetchTopic(topic_id=orders.id, partitions=both)]
+    assert len(partitions_of(await client.ask(request, VERSION))) == 1
+    assert len(given(await member.ask())) in (1, 5)

@@ -99,26 +99,41 @@ class _Fetch:
         self._bytes_min = min(request.min_bytes, self._bytes_max)
         self._live: dict[Wanted, LivePartition] = {}
         self._replies: dict[Wanted, PartitionData] = {}
-        self._has_begun = False
-        """Whether the first partition to be loaded had records."""
 
     async def replies(self) -> dict[Wanted, PartitionData]:
         """For each partition of which there is something to say."""
         deadline_ms = self._broker.clock.monotonic_ms() + self._request.max_wait_ms
-        await asyncio.gather(*map(self._load, self._session.wanted()))
-        while not self._has_begun:
+        await self._load_all()
+        while True:
             looks = self._look()
             found_bytes = sum(len(look.found.data) for look in looks)
             rest_ms = deadline_ms - self._broker.clock.monotonic_ms()
             is_over = rest_ms <= 0 or self._broker.is_closing or bool(self._replies)
-            if is_over or (looks and found_bytes >= self._bytes_min):
+            if is_over or self._is_enough(looks):
                 has_progress = self._take(looks)
                 if is_over or self._replies:
                     return self._replies
                 if has_progress:
                     continue  # what was there was for nobody
             await self._wait(max(1, self._bytes_min - found_bytes), rest_ms)
-        return self._replies
+
+    async def _load_all(self) -> None:
+        """Of partitions that nobody of the group has fetched yet, one will do if it has enough.
+
+        As in Apache Kafka, where the first one to be loaded is answered for: workers that start together find something
+        each, and the first records do not wait for every partition's state.
+        """
+        wanted = self._session.wanted()
+        known = [key for key in wanted if self._broker.share_partitions.get(self._session.group_id, *key)]
+        await asyncio.gather(*map(self._load, known))
+        new = [key for key in wanted if key not in self._live and key not in self._replies]
+        if new:
+            await self._load(new[0])
+            if not self._is_enough(self._look()):
+                await asyncio.gather(*map(self._load, new[1:]))
+
+    def _is_enough(self, looks: list[_Look]) -> bool:
+        return bool(looks) and sum(len(look.found.data) for look in looks) >= self._bytes_min
 
     async def _load(self, key: Wanted) -> None:
         topic_id, index = key
@@ -126,13 +141,7 @@ class _Fetch:
             topic = find_topic(self._broker.catalog, topic_id)
             if not self._context.may(READ_TOPIC, topic.name):
                 raise ApiError(ErrorCode.TOPIC_AUTHORIZATION_FAILED)
-            partitions, group_id = self._broker.share_partitions, self._session.group_id
-            had_to_wait = partitions.get(group_id, topic_id, index) is None
-            self._live[key] = await partitions.load(group_id, topic_id, index)
-            if had_to_wait and not self._has_begun:
-                # The first one's records are an answer: who fetches need not wait for the others, as with Apache Kafka.
-                self._take(self._look())
-                self._has_begun = bool(self._replies)
+            self._live[key] = await self._broker.share_partitions.load(self._session.group_id, topic_id, index)
         except (ApiError, DiskError) as error:
             self._fail(key, error)
 
