@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tidings.wire.compression import Compression
@@ -33,11 +33,12 @@ class LogConfig:
     compaction_lag_ms_max: int = (1 << 63) - 1  # max.compaction.lag.ms
     delete_retention_ms: int = 24 * 3600 * 1000  # delete.retention.ms: how long compaction keeps tombstones
     producer_expiration_ms: int = 24 * 3600 * 1000  # producer.id.expiration.ms (a broker's setting)
+    segment_age_ms_max: int = field(init=False)
+    """When a segment is closed. What is to be compacted must not be written to any more."""
 
-    @property
-    def segment_age_ms_max(self) -> int:
-        """When a segment is closed. What is to be compacted must not be written to any more."""
-        return min(self.segment_ms, self.compaction_lag_ms_max) if self.compacts else self.segment_ms
+    def __post_init__(self) -> None:
+        age_ms_max = min(self.segment_ms, self.compaction_lag_ms_max) if self.compacts else self.segment_ms
+        object.__setattr__(self, "segment_age_ms_max", age_ms_max)
 
     @classmethod
     def from_topic(cls, configs: Mapping[str, str]) -> LogConfig:

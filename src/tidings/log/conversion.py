@@ -8,29 +8,17 @@ from __future__ import annotations
 from tidings.log.config import LogConfig
 from tidings.wire.compression import Compression
 from tidings.wire.error_codes import ApiError, ErrorCode
-from tidings.wire.primitives import Buffer, MalformedError
+from tidings.wire.primitives import MalformedError
 from tidings.wire.records import BatchHeader, read_header
 from tidings.wire.thinning import recompressed
 
 
 def converted(
-    data: memoryview | bytearray, headers: list[BatchHeader], compression: Compression, config: LogConfig
-) -> tuple[memoryview | bytearray, list[BatchHeader]]:
-    """The same batches, each in this compression. Raises ApiError INVALID_RECORD, MESSAGE_TOO_LARGE."""
-    if all(header.compression is compression for header in headers):
-        return data, headers
-    batches = []
-    position = 0
-    for header in headers:
-        batch = memoryview(data)[position : position + header.size_bytes]
-        batches.append(_converted(batch, header, compression, config))
-        position += header.size_bytes
-    return bytearray().join(batches), [read_header(batch) for batch in batches]
-
-
-def _converted(batch: memoryview, header: BatchHeader, compression: Compression, config: LogConfig) -> Buffer:
+    batch: memoryview | bytearray, header: BatchHeader, compression: Compression, config: LogConfig
+) -> tuple[memoryview | bytearray, BatchHeader]:
+    """The same batch in this compression. Raises ApiError INVALID_RECORD, MESSAGE_TOO_LARGE."""
     if header.compression is compression:
-        return batch
+        return batch, header
     try:
         found = recompressed(batch, header, compression)
     except MalformedError as error:
@@ -40,4 +28,4 @@ def _converted(batch: memoryview, header: BatchHeader, compression: Compression,
             ErrorCode.MESSAGE_TOO_LARGE,
             f"a batch of {len(found)} bytes as {compression.name}; the topic takes {config.message_bytes_max}",
         )
-    return found
+    return found, read_header(found)

@@ -307,10 +307,10 @@ class DiskFile:
 
     def append(self, data: Buffer) -> int:
         with self._lock:
-            fd = self._descriptor()
+            fd = self._fd if self._fd >= 0 else self.acquire_descriptor(_OPEN_FLAGS)
             position = self.size
+            self._recently_used = self._unsynced = True
             try:
-                self._unsynced = True
                 written = os.write(fd, data)
                 if written != len(data):
                     written += _write_rest(fd, memoryview(data)[written:])

@@ -1,7 +1,7 @@
 """One partition: an append-only sequence of record batches on disk, numbered by offset.
 
     partition = Partition.open(DiskFiles(), "data/orders-0", LogConfig(), now_ms=now_ms, clean=False)
-    appended = partition.append(batches, now_ms=now_ms)
+    appended = partition.append(batch, now_ms=now_ms)
     partition.sync()
     partition.read(appended.base_offset, 1 << 20)
 
@@ -34,7 +34,7 @@ from tidings.log.segment import SEGMENT_BYTES_MAX, Segment, TornError
 from tidings.log.segments import Mark, Segments
 from tidings.log.times import TimedOffset, first_at, latest
 from tidings.log.transactions import Marker
-from tidings.log.validation import check_batches
+from tidings.log.validation import check_batch
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.records import NO_TIMESTAMP, BatchHeader, read_header, restamp_append_time, stamp
 
@@ -136,28 +136,29 @@ class Partition:
 
     # Writing.
 
-    def append(self, batches: memoryview | bytearray, *, now_ms: int, check_sequences: bool = True) -> Appended:
-        """Give each of `batches` its offsets, in place, and write them behind what is there.
+    def append(self, batch: memoryview | bytearray, *, now_ms: int, check_sequences: bool = True) -> Appended:
+        """Give the one batch its offsets, in place, and write it behind what is there.
 
-        Nothing of it is durable, or shown to consumers, before a `sync`. A batch that its producer sent before is not
-        written again: the offsets are those it got then, which a `sync` covers just as well. A transactional batch
-        begins a transaction, if its producer has none here.
+        It is not durable, or shown to consumers, before a `sync`. A batch that its producer sent before is not written
+        again: the offsets are those it got then, which a `sync` covers just as well. A transactional batch begins a
+        transaction, if its producer has none here.
 
         Raises ApiError for what a producer must not send, and KAFKA_STORAGE_ERROR while offline; DiskError if it could
         not be written. In each case the log is as it was.
         """
         with self._lock:
-            self._must_be_online()
-            headers = check_batches(batches, self.config, now_ms, check_sequences)
-            for header in headers:
-                if header.producer_id >= 0:
-                    known = self._producers.check(header, check_sequences)
-                    if known is not None:
-                        time_ms = known.timestamp if self.config.append_time else NO_TIMESTAMP
-                        return Appended(known.first_offset, known.last_offset, time_ms, True)
-            if self.config.compression is not None:
-                batches, headers = converted(batches, headers, self.config.compression, self.config)
-            return self._write(batches, headers, now_ms)
+            if self.offline_reason is not None:
+                raise self._offline()
+            config = self.config
+            header = check_batch(batch, config, now_ms)
+            if header.producer_id >= 0:
+                known = self._producers.check(header, check_sequences)
+                if known is not None:
+                    time_ms = known.timestamp if config.append_time else NO_TIMESTAMP
+                    return Appended(known.first_offset, known.last_offset, time_ms, True)
+            if config.compression is not None:
+                batch, header = converted(batch, header, config.compression, config)
+            return self._write(batch, header, now_ms)
 
     def append_marker(
         self, producer_id: int, producer_epoch: int, *, commit: bool, coordinator_epoch: int = 0, now_ms: int
@@ -174,7 +175,7 @@ class Partition:
         with self._lock:
             self._must_be_online()
             self._producers.check_marker(marker)
-            return self._write(batch, [read_header(batch)], now_ms, marker)
+            return self._write(batch, read_header(batch), now_ms, marker)
 
     def sync(self) -> None:
         """Return once everything appended before the call is on the disk, and show it: the high watermark moves.
@@ -375,47 +376,41 @@ class Partition:
 
     def _must_be_online(self) -> None:
         if self.offline_reason is not None:
-            raise ApiError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.path} is offline: {self.offline_reason}")
+            raise self._offline()
+
+    def _offline(self) -> ApiError:
+        return ApiError(ErrorCode.KAFKA_STORAGE_ERROR, f"{self.path} is offline: {self.offline_reason}")
 
     def _write(
-        self, batches: memoryview | bytearray, headers: list[BatchHeader], now_ms: int, marker: Marker | None = None
+        self, batch: memoryview | bytearray, header: BatchHeader, now_ms: int, marker: Marker | None = None
     ) -> Appended:
         """Append what was found valid."""
-        base_offset = offset = self.end_offset
+        base_offset = self.end_offset
+        last_offset = base_offset + header.last_offset_delta
+        max_timestamp, append_time = header.max_timestamp, NO_TIMESTAMP
         epoch = self.leader_epoch
-        position = 0
-        append_time = self.config.append_time
-        for header in headers:
-            stamp(batches, position, offset, epoch)
-            if append_time:
-                restamp_append_time(batches, position, header, now_ms)
-            offset += header.last_offset_delta + 1
-            position += header.size_bytes
-        segment = self._segment_for(len(batches), offset, now_ms)
+        size_bytes = len(batch)
+        stamp(batch, 0, base_offset, epoch)
+        if self.config.append_time:
+            max_timestamp = append_time = now_ms
+            restamp_append_time(batch, 0, header, now_ms)
+        segment = self._segment_for(size_bytes, last_offset, now_ms)
         try:
-            position = segment.append(batches)
+            position = segment.append(batch)
         except TornError as error:
             self.offline_reason = str(error)
             raise
-        offset = base_offset
-        for header in headers:
-            last_offset = offset + header.last_offset_delta
-            size_bytes = header.size_bytes
-            segment.expect_reader(offset, position)
-            max_timestamp = now_ms if append_time else header.max_timestamp
-            segment.note(position, size_bytes, last_offset, max_timestamp)
-            if header.producer_id >= 0:
-                self._producers.appended(header, last_offset, max_timestamp, now_ms)
-            position += size_bytes
-            offset = last_offset + 1
+        segment.note(position, size_bytes, last_offset, max_timestamp)
+        if header.producer_id >= 0:
+            self._producers.appended(header, last_offset, max_timestamp, now_ms)
         if marker is not None:
             self._producers.ended(marker, base_offset, now_ms)
         if epoch != self._epochs.latest:
             self._epochs.assign(epoch, base_offset)
-        self.end_offset = offset
+        self.end_offset = last_offset + 1
         if not self._fsync:
-            self._show(Mark(offset, segment, position))
-        return Appended(base_offset, offset - 1, now_ms if append_time else NO_TIMESTAMP, False)
+            self._show(Mark(last_offset + 1, segment, position + size_bytes))
+        return Appended(base_offset, last_offset, append_time, False)
 
     def _show(self, mark: Mark) -> None:
         self._shown = mark
@@ -429,19 +424,23 @@ class Partition:
             return shown.position
         return segment.size_bytes if segment.end_offset <= shown.offset else 0
 
-    def _segment_for(self, size_bytes: int, end_offset: int, now_ms: int) -> Segment:
+    def _segment_for(self, size_bytes: int, last_offset: int, now_ms: int) -> Segment:
         """Where to append. Raises DiskError if a new segment is needed and cannot be made; nothing has changed then."""
         if not self._segments:
             self._files.mkdir(self.path)
             self._add_segment()
         segment = self._segments.last
-        if segment.size_bytes:
-            bytes_max = min(self.config.segment_bytes, SEGMENT_BYTES_MAX)
-            too_large = segment.size_bytes + size_bytes > bytes_max
-            if too_large or end_offset - segment.base_offset > SEGMENT_BYTES_MAX or self._is_due(segment, now_ms):
-                self._roll()
-                segment = self._segments.last
-        if segment.size_bytes == 0:
+        segment_bytes = segment.file.size
+        if segment_bytes and (
+            segment_bytes + size_bytes > self.config.segment_bytes
+            or segment_bytes + size_bytes > SEGMENT_BYTES_MAX
+            or last_offset - segment.base_offset >= SEGMENT_BYTES_MAX
+            or now_ms - segment.first_append_ms >= self.config.segment_age_ms_max
+        ):
+            self._roll()
+            segment = self._segments.last
+            segment_bytes = 0
+        if segment_bytes == 0:
             segment.first_append_ms = now_ms
         return segment
 

@@ -129,14 +129,12 @@ class Producers:
         first, epoch = header.base_sequence, header.producer_epoch
         if epoch < producer.epoch:
             raise _fenced(header.producer_id, epoch, producer.epoch)
-        expected = 0
-        if epoch == producer.epoch and check_sequence:
-            for batch in producer.batches:
+        batches = producer.batches if epoch == producer.epoch else []
+        expected = (batches[-1].last_sequence + 1) & _SEQUENCE_MAX if batches else 0
+        if first != expected and check_sequence:
+            for batch in batches:
                 if batch.first_sequence == first and batch.last_sequence == header.last_sequence:
                     return batch
-            if producer.batches:
-                expected = (producer.batches[-1].last_sequence + 1) & _SEQUENCE_MAX
-        if first != expected and check_sequence:
             raise ApiError(
                 ErrorCode.OUT_OF_ORDER_SEQUENCE_NUMBER,
                 f"producer {header.producer_id} sent sequence {first} where {expected} was due",

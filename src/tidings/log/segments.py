@@ -21,11 +21,16 @@ class Mark(NamedTuple):
 
 
 class Segments:
-    __slots__ = ("_loaded", "_segments")
+    __slots__ = ("_loaded", "_segments", "last")
+
+    last: Segment
+    """If there is one at all. It stays the last until another is added."""
 
     def __init__(self, segments: list[Segment]) -> None:
         self._segments = segments
         self._loaded: list[Segment] = []
+        if segments:
+            self.last = segments[-1]
 
     def __len__(self) -> int:
         return len(self._segments)
@@ -35,10 +40,6 @@ class Segments:
 
     def as_sequence(self) -> Sequence[Segment]:
         return self._segments
-
-    @property
-    def last(self) -> Segment:
-        return self._segments[-1]
 
     @property
     def size_bytes(self) -> int:
@@ -56,8 +57,9 @@ class Segments:
 
     def add(self, segment: Segment) -> None:
         if self._segments:
-            self._keep_loaded(self._segments[-1])
+            self._keep_loaded(self.last)
         self._segments.append(segment)
+        self.last = segment
 
     def ending_before(self, offset: int) -> list[Segment]:
         """Those of which nothing is at or behind `offset`; never the last one."""

@@ -42,6 +42,7 @@ _BATCH_LENGTH = Struct(">i")
 _BATCH_LENGTH_AT = 8
 _LEADER_EPOCH = Struct(">i")
 _LEADER_EPOCH_AT = 12
+MAGIC_AT = 16
 _CRC = Struct(">I")
 _CRC_AT = 17
 _ATTRIBUTES = Struct(">h")
@@ -51,8 +52,8 @@ _MAX_TIMESTAMP_AT = 35
 
 _COMPRESSION_BITS = 0x07
 _APPEND_TIME_BIT = 0x08
-_TRANSACTIONAL_BIT = 0x10
-_CONTROL_BIT = 0x20
+TRANSACTIONAL_BIT = 0x10
+CONTROL_BIT = 0x20
 DELETE_HORIZON_BIT = 0x40
 
 _COMPRESSION_LAST = int(Compression.ZSTD)
@@ -105,12 +106,12 @@ class BatchHeader(NamedTuple):
 
     @property
     def is_transactional(self) -> bool:
-        return bool(self.attributes & _TRANSACTIONAL_BIT)
+        return bool(self.attributes & TRANSACTIONAL_BIT)
 
     @property
     def is_control(self) -> bool:
         """Whether the records are marks of the broker (commit, abort) rather than someone's data."""
-        return bool(self.attributes & _CONTROL_BIT)
+        return bool(self.attributes & CONTROL_BIT)
 
     @property
     def delete_horizon_ms(self) -> int | None:
@@ -168,7 +169,7 @@ def is_one_batch(buf: Buffer) -> bool:
 
 def has_transaction(buf: Buffer) -> bool:
     """Whether the batch that `buf` begins with belongs to a transaction; as quick."""
-    return bool(buf[_ATTRIBUTES_AT + 1] & _TRANSACTIONAL_BIT)
+    return bool(buf[_ATTRIBUTES_AT + 1] & TRANSACTIONAL_BIT)
 
 
 def batches(buf: Buffer, pos: int = 0) -> Iterator[tuple[int, BatchHeader]]:
@@ -309,7 +310,7 @@ def encode_batch(
     if count == 0:
         raise ValueError("a batch holds at least one record")
     batch += compress(compression, body)
-    attributes = compression | is_transactional * _TRANSACTIONAL_BIT | is_control * _CONTROL_BIT
+    attributes = compression | is_transactional * TRANSACTIONAL_BIT | is_control * CONTROL_BIT
     _HEADER.pack_into(
         batch, 0, base_offset, len(batch) - LENGTH_END, leader_epoch, MAGIC, 0, attributes, count - 1,
         base_timestamp, max_timestamp, producer_id, producer_epoch, base_sequence, count,
