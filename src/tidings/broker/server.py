@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tidings.broker.catalog.topic import Topic
     from tidings.broker.metrics.endpoint import MetricsEndpoint
     from tidings.broker.metrics.traffic import Traffic
+    from tidings.broker.requests.repeats import Pattern
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Broker:
         self.is_closing = False
         self.scratch = bytearray(SCRATCH_BYTES)  # where all connections receive, one after the other
         self.long_polls = LongPolls(loop)
+        self.patterns: dict[bytes, Pattern] = {}  # of Produce requests, by what those begin with
         self.fetch_sessions = FetchSessions(config.fetch_sessions_max, lambda: 1 + secrets.randbelow(0x7FFFFFFF))
         self.share_partitions = SharePartitions(self)
         self.share_sessions = ShareSessions(config.share_sessions_max, self.share_partitions.session_ended)
@@ -160,6 +162,7 @@ class Broker:
             if replica.log is not None:
                 self.long_polls.interrupt(replica.log)
         self.share_partitions.forget_topic(topic)
+        self.patterns.clear()
 
     async def close(self) -> None:
         """Stop listening, answer who waits, close every log; then the next start trusts the folder."""

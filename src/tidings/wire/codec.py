@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from functools import cache
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from tidings.wire.message import Message
 from tidings.wire.primitives import Buffer, MalformedError
@@ -32,7 +32,7 @@ def decode(cls: type[M], version: int, buf: Buffer, pos: int = 0) -> tuple[M, in
         raise MalformedError(f"{cls.__name__} v{version}: a string is not UTF-8") from error
     if pos > len(view):
         raise _cut_short(cls, version, view)
-    return cast("M", message), pos
+    return message, pos
 
 
 def encode(message: Message, version: int) -> list[Buffer]:

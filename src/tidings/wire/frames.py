@@ -88,7 +88,8 @@ class FrameReader:
                 return frames
             frames.append(memoryview(bytearray(data[pos : pos + size])))
             pos += size
-        self._prefix = bytes(data[pos:])
+        if pos < available:
+            self._prefix = bytes(data[pos:])
         return frames
 
     def _begin(self, size: int, start: memoryview) -> None:

@@ -151,8 +151,14 @@ class Catalog:
         Raises ApiError UNKNOWN_TOPIC_OR_PARTITION, and KAFKA_STORAGE_ERROR if it is offline.
         """
         topic = self._state.topics.get(name)
-        if topic is None or not 0 <= index < len(topic.partitions):
-            raise ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no partition {name}-{index}.")
+        if topic is None:
+            raise _no_partition(name, index)
+        return self.log_of(topic, index)
+
+    def log_of(self, topic: Topic, index: int) -> Partition:
+        """The same, of a topic that was found."""
+        if not 0 <= index < len(topic.partitions):
+            raise _no_partition(topic.name, index)
         replica = topic.partitions[index]
         return replica.log or self._open(topic, replica)
 
@@ -393,6 +399,10 @@ class Catalog:
                 if replica.log is not None:
                     replica.log.close(clean=False)
         self._folders.discard([(topic.name, replica.index) for topic in removed for replica in topic.partitions])
+
+
+def _no_partition(name: str, index: int) -> ApiError:
+    return ApiError(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, f"There is no partition {name}-{index}.")
 
 
 def _storage_error(error: DiskError) -> ApiError:

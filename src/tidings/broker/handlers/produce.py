@@ -23,7 +23,6 @@ from tidings.broker.requests.dispatch import CloseConnection, Context, Reply, ha
 from tidings.broker.requests.lookup import find_topic
 from tidings.coordination.outcome import Producer, TopicPartition
 from tidings.errors import DiskError
-from tidings.log.partition import Partition
 from tidings.security.rights import WRITE_TOPIC, WRITE_TRANSACTION
 from tidings.wire.compression import Compression
 from tidings.wire.error_codes import ApiError, ErrorCode
@@ -84,6 +83,8 @@ class _InvalidRecords(ApiError):
 
 class _Produce:
     """One request under way: some partitions settled, others not yet."""
+
+    __slots__ = ("_broker", "_future", "_now_ms", "_request", "_response", "_unsettled", "_version")
 
     def __init__(self, request: ProduceRequest, context: Context) -> None:
         self._request = request
@@ -165,9 +166,12 @@ class _Produce:
 
     def _append(self, topic: Topic, data: PartitionProduceData) -> PartitionProduceResponse:
         try:
-            partition = self._broker.catalog.partition(topic.name, data.index)
+            partition = self._broker.catalog.log_of(topic, data.index)
             batch = _writable(data.records)
-            self._check(partition, batch)
+            if self._version < ZSTD_SINCE and read_header(batch).compression == Compression.ZSTD:
+                raise ApiError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce version 7")
+            if partition.config.compacts:
+                _check_keys(batch)
             if has_transaction(batch):
                 self._check_transaction((topic.name, data.index), _producer_of(batch))
             appended = partition.append(batch, now_ms=self._now_ms)
@@ -183,15 +187,6 @@ class _Produce:
         new_bytes = 0 if appended.duplicate else len(batch)
         self._broker.durability.settle(partition, new_bytes, partial(self._on_settled, reply))
         return reply
-
-    def _check(self, partition: Partition, batch: memoryview | bytearray) -> None:
-        """What is for the API to refuse. The log checks the rest."""
-        if not is_one_batch(batch):
-            raise ApiError(ErrorCode.INVALID_RECORD, ONE_BATCH)
-        if self._version < ZSTD_SINCE and read_header(batch).compression == Compression.ZSTD:
-            raise ApiError(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce version 7")
-        if partition.config.compacts:
-            _check_keys(batch)
 
     def _check_transaction(self, partition: TopicPartition, producer: Producer) -> None:
         transactional_id = self._request.transactional_id
@@ -238,10 +233,10 @@ def _known_as(code: ErrorCode, api_version: int) -> ErrorCode:
 
 
 def _writable(data: Buffer | None) -> memoryview | bytearray:
-    """Where offsets are stamped: the frame itself."""
-    if data is None:
+    """The one batch there must be, where its offsets can be stamped: in the frame itself."""
+    if data is None or not is_one_batch(data):
         raise ApiError(ErrorCode.INVALID_RECORD, ONE_BATCH)
-    return data if isinstance(data, memoryview | bytearray) else bytearray(data)
+    return bytearray(data) if isinstance(data, bytes) else data
 
 
 def _check_keys(batch: Buffer) -> None:

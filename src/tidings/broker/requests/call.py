@@ -33,9 +33,11 @@ class Call:
         "_correlation_id",
         "_frame_bytes",
         "_reply",
-        "_version",
         "future",
         "mute_ms",
+        "reply_bytes",
+        "request",
+        "version",
     )
 
     def __init__(
@@ -54,9 +56,11 @@ class Call:
         self._frame_bytes = len(frame)
         self._broker = broker
         self._began = 0.0 if broker.traffic is None else broker.traffic.now()
-        self.mute_ms = 0  # how long nothing further may be read from this client; known with the reply
-        self._version = version
+        self.reply_bytes = 0  # with its frame; known with the reply, as is the next
+        self.mute_ms = 0  # how long nothing further may be read from this client
+        self.version = version
         self._reply: Reply = None
+        self.request: Message | None = None
         self.future: asyncio.Future[Reply] | None = None
         context = Context(broker, version, client_id, client_host, local_host, lost=lost)
         if not api.version_min <= version <= api.version_max:
@@ -65,6 +69,7 @@ class Call:
         if version >= api.request.flexible_since:
             pos = _skip_header_tags(frame, pos)
         request, _ = decode(api.request, version, frame if api.pipelined else bytes(frame), pos)
+        self.request = request
         try:
             reply = api.handle(request, context) if broker.access.is_open else api.guarded(request, context)
         except Exception as error:
@@ -96,33 +101,35 @@ class Call:
             except Exception as error:
                 self._reply = self._answer_to(error)
         pieces = self._framed()
-        self.mute_ms = self._broker.throttle.wait_ms(self.key, self._client_id, self._frame_bytes, pieces)
+        broker, key = self._broker, self._api.key
+        self.mute_ms = broker.throttle.wait_ms(key, self._client_id, self._frame_bytes, self.reply_bytes)
         if self.mute_ms and self._reply is not None:
             self._reply.throttle_time_ms = self.mute_ms  # type: ignore[attr-defined]
             pieces = self._framed()
-        traffic = self._broker.traffic
-        if traffic is not None:
-            traffic.answered(self.key, self._began, self._frame_bytes, sum(map(len, pieces)), self._reply)
+        if broker.traffic is not None:
+            broker.traffic.answered(key, self._began, self._frame_bytes, self.reply_bytes, self._reply)
         return pieces
 
     def _framed(self) -> list[Buffer]:
         if self._reply is None:
             return []
-        parts = encode(self._reply, self._version)
-        return frame_response(self._correlation_id, parts, self._api.has_flexible_reply_header(self._version))
+        parts = encode(self._reply, self.version)
+        pieces = frame_response(self._correlation_id, parts, self._api.has_flexible_reply_header(self.version))
+        self.reply_bytes = sum(map(len, pieces))
+        return pieces
 
     def _answer_other_version(self, context: Context) -> None:
         """ApiVersions is answered in version 0, so that the two sides may agree; for all others it is too late."""
         if self._api.on_other_version is None:
-            raise MalformedError(f"{self._api.name} has no version {self._version} here")
-        self._version = 0
+            raise MalformedError(f"{self._api.name} has no version {self.version} here")
+        self.version = 0
         self._reply = self._api.on_other_version(context)
 
     def _answer_to(self, error: Exception) -> Message:
         if isinstance(error, CloseConnection):
             raise error
         if not isinstance(error, ApiError):
-            log.error("%s version %d failed", self._api.name, self._version, exc_info=error)
+            log.error("%s version %d failed", self._api.name, self.version, exc_info=error)
             error = ApiError(ErrorCode.UNKNOWN_SERVER_ERROR, "the broker failed; its log says why")
         reply = error_reply(self._api.request, error)
         if reply is None:

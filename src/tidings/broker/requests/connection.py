@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from tidings.broker.requests.call import Call
 from tidings.broker.requests.dispatch import CloseConnection, Reply
+from tidings.broker.requests.repeats import Repeats, Repetition
 from tidings.wire.frames import FrameReader
 from tidings.wire.primitives import Buffer, MalformedError
 
@@ -38,7 +39,8 @@ class Connection(asyncio.BufferedProtocol):
         self._broker = broker
         self._reader = FrameReader(broker.config.request_bytes_max, broker.scratch)
         self._frames: deque[memoryview] = deque()  # received, not handled yet
-        self._calls: deque[Call] = deque()  # handled, not answered yet
+        self._calls: deque[Call | Repetition] = deque()  # handled, not answered yet
+        self._repeats = Repeats(broker)
         self._outgoing: list[Buffer] = []
         self._outgoing_bytes = 0
         self._client_reads = True
@@ -131,7 +133,7 @@ class Connection(asyncio.BufferedProtocol):
         frames, calls = self._frames, self._calls
         try:
             while frames and self._may_handle(frames[0]):
-                call = Call(self._broker, frames.popleft(), self._client_host, self._local_host, self.lost)
+                call = self._call(frames.popleft())
                 if calls or call.future is not None:
                     calls.append(call)
                     if call.future is not None:
@@ -147,6 +149,14 @@ class Connection(asyncio.BufferedProtocol):
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
+
+    def _call(self, frame: memoryview) -> Call | Repetition:
+        repetition = self._repeats.call(frame)
+        if repetition is not None:
+            return repetition
+        call = Call(self._broker, frame, self._client_host, self._local_host, self.lost)
+        self._repeats.learn(frame, call)
+        return call
 
     def _may_handle(self, frame: memoryview) -> bool:
         if self._finishing or self._unmuting is not None or not (self._open and self._client_reads):
@@ -172,8 +182,12 @@ class Connection(asyncio.BufferedProtocol):
         elif self._frames:
             self._go_on()
 
-    def _answer(self, call: Call) -> None:
-        self._send(call.encoded_reply())
+    def _answer(self, call: Call | Repetition) -> None:
+        pieces = call.encoded_reply()
+        self._outgoing += pieces
+        self._outgoing_bytes += call.reply_bytes
+        if self._outgoing_bytes > OUTGOING_BYTES_MAX:
+            self._flush()
         if call.mute_ms:
             self._mute(call.mute_ms / 1000)
 
@@ -189,13 +203,6 @@ class Connection(asyncio.BufferedProtocol):
         self._unmuting = None
         self.quiet_rounds = 0
         self._go_on()
-
-    def _send(self, pieces: list[Buffer]) -> None:
-        self._outgoing += pieces
-        for piece in pieces:
-            self._outgoing_bytes += len(piece)
-        if self._outgoing_bytes > OUTGOING_BYTES_MAX:
-            self._flush()
 
     def _flush(self) -> None:
         pieces = self._outgoing

@@ -27,7 +27,7 @@ def find_topic(catalog: Catalog, key: TopicKey) -> Topic:
 
 def find_partition(catalog: Catalog, key: TopicKey, index: int) -> Partition:
     """Raises ApiError as `find_topic`, and KAFKA_STORAGE_ERROR for a partition that is offline."""
-    return catalog.partition(key if isinstance(key, str) else find_topic(catalog, key).name, index)
+    return catalog.log_of(find_topic(catalog, key), index)
 
 
 def check_leader_epoch(partition: Partition, epoch: int) -> None:

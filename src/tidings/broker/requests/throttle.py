@@ -7,7 +7,6 @@ connection. So a client that knows waits by itself, and one that does not is mad
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from tidings.broker.clock import Clock
 from tidings.coordination.quotas.limits import QuotaLimits
@@ -16,7 +15,6 @@ from tidings.coordination.quotas.usage import QuotaUsage
 from tidings.wire.messages.fetch import FetchRequest
 from tidings.wire.messages.produce import ProduceRequest
 from tidings.wire.messages.share_fetch import ShareFetchRequest
-from tidings.wire.primitives import Buffer
 
 ANYBODY = "ANONYMOUS"
 """The user of a connection that did not say who it is."""
@@ -28,14 +26,14 @@ class Throttle:
         self._usage = QuotaUsage(limits)
         self._clock = clock
 
-    def wait_ms(self, api_key: int, client_id: str | None, request_bytes: int, reply: Sequence[Buffer]) -> int:
+    def wait_ms(self, api_key: int, client_id: str | None, request_bytes: int, reply_bytes: int) -> int:
         """Count a request that was answered. Only Produce, Fetch and ShareFetch are held to a quota."""
         if not self._limits:
             return 0
         if api_key == ProduceRequest.api_key:
             return self._spend(QuotaKey.PRODUCER_BYTE_RATE, client_id, request_bytes)
         if api_key in (FetchRequest.api_key, ShareFetchRequest.api_key):
-            return self._spend(QuotaKey.CONSUMER_BYTE_RATE, client_id, sum(map(len, reply)))
+            return self._spend(QuotaKey.CONSUMER_BYTE_RATE, client_id, reply_bytes)
         return 0
 
     def fetch_bytes_max(self, client_id: str | None) -> float:
