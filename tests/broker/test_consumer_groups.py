@@ -285,7 +285,7 @@ CLASSIC = {"group.protocol": "classic", "session.timeout.ms": 6_000, "heartbeat.
 async def test_a_group_is_rolled_from_classic_to_consumer_and_back_while_it_reads(
     bootstrap: str, join: Join, assignor: str
 ) -> None:
-    """Nothing is missed, and no partition is read by two; one at least goes on reading at every step."""
+    """Nothing is missed and nothing read twice, whoever comes and goes."""
     classic = {**CLASSIC, "partition.assignment.strategy": assignor}
     count = 0
 
@@ -314,8 +314,7 @@ async def test_a_group_is_rolled_from_classic_to_consumer_and_back_while_it_read
         await asyncio.to_thread(present.pop(0).leave)
         grow()
         await is_read_by(*present)
-    read = [where for member in everyone for where in member.read]
-    assert sorted(set(read)) == sorted(whole)
+    assert sorted(where for member in everyone for where in member.read) == sorted(whole)
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     listed = (await asyncio.wrap_future(admin.list_consumer_groups())).valid
     assert [(group.group_id, group.type) for group in listed] == [("readers", ConsumerGroupType.CLASSIC)]
