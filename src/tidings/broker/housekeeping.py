@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, TypeVar
 from tidings.broker.pace import Pace, quick_switches
 from tidings.broker.settings.broker_configs import CLEANER_BACKOFF_MS, CLEANER_BYTES_PER_S
 from tidings.broker.settings.topic_configs import DELIVERED, RETENTION
+from tidings.coordination.share_state.delivered import delivered_to
 from tidings.errors import DiskError
 from tidings.log.compaction import Stopped
 from tidings.log.partition import Partition
 from tidings.wire.error_codes import ApiError
 
 if TYPE_CHECKING:
+    from tidings.broker.catalog.topic import Topic
     from tidings.broker.server import Broker
 
 log = logging.getLogger(__name__)
@@ -78,9 +80,9 @@ class Housekeeping:
         """Of store-backed streams, delete what was delivered to every group that reads them."""
         broker = self._broker
         for topic in list(broker.catalog.topics.values()):
-            if topic.configs.get(RETENTION) != DELIVERED or not broker.groups.is_available:
+            if topic.configs.get(RETENTION) != DELIVERED:
                 continue
-            for index, offset in enumerate(broker.groups.coordinator.delivered(topic.name)):
+            for index, offset in enumerate(self._delivered(topic)):
                 if not offset or not broker.catalog.is_used(topic, topic.partitions[index]):
                     continue
                 try:
@@ -89,6 +91,19 @@ class Housekeeping:
                         await _in_thread(partial(partition.purge, offset))
                 except (ApiError, DiskError) as error:
                     log.warning("%s-%d could not be purged: %s", topic.name, index, error)
+
+    def _delivered(self, topic: Topic) -> list[int | None]:
+        """For each partition the offset to which all is delivered; None if that cannot be told, or nobody reads it."""
+        groups, shared = self._broker.groups, self._broker.share_state
+        if not (groups.is_available and shared.is_available):
+            return []
+        states = ((place, shared.summary(*place)) for place in shared.all_places() if place.topic_id == topic.id)
+        by_groups = groups.coordinator.delivered(topic.name)
+        by_share_groups = delivered_to(states, len(topic.partitions))
+        return [
+            min((offset for offset in offsets if offset is not None), default=None)
+            for offsets in zip(by_groups, by_share_groups, strict=True)
+        ]
 
     async def reap(self) -> None:
         """Close connections that said nothing for as long as they may be silent, or up to half as long again."""

@@ -184,6 +184,8 @@ class _Fetch:
     async def _wait(self, missing_bytes: int, wait_ms: int) -> None:
         """Until a partition has grown, or given back what somebody had."""
         woken = asyncio.Event()
+        if any(live.is_committed for live in self._live.values()):
+            missing_bytes = 1  # what is committed may become readable all at once, with a marker of a few bytes
         poll = LongPoll(self._logs(), missing_bytes, woken.set)
         self._broker.long_polls.wait(poll, wait_ms)
         for live in self._live.values():

@@ -41,6 +41,8 @@ ROOM = 2
 """How many times more is read than the records asked for should take."""
 
 _FENCED = frozenset({ErrorCode.FENCED_LEADER_EPOCH, ErrorCode.FENCED_STATE_EPOCH})
+_OVER = _FENCED | {ErrorCode.GROUP_ID_NOT_FOUND, ErrorCode.INVALID_REQUEST, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION}
+"""Errors that say: the state we know is not the one that is kept."""
 
 
 class Found(NamedTuple):
@@ -99,6 +101,11 @@ class LivePartition:
         return limits_of(self._broker, self.group_id)
 
     @property
+    def is_committed(self) -> bool:
+        """Whether records of transactions that are undecided or aborted are kept from members."""
+        return self._broker.catalog.group_value("share.isolation.level", self.group_id) == READ_COMMITTED
+
+    @property
     def log(self) -> Partition:
         """Raises ApiError."""
         return find_partition(self._broker.catalog, self.topic_id, self.index)
@@ -123,12 +130,17 @@ class LivePartition:
         self._shared.start_at(partition.log_start_offset)
         self._take_back(self._shared.expire(self._broker.clock.monotonic_ms(), self.limits))
         offset = self._shared.next_offset(self.limits)
-        is_committed = self._broker.catalog.group_value("share.isolation.level", self.group_id) == READ_COMMITTED
+        is_committed = self.is_committed
         up_to = partition.last_stable_offset if is_committed else partition.high_watermark
         if offset is None or offset >= up_to:
             return None
         likely_bytes = int(self._record_bytes * records_max * ROOM)
-        data = partition.read(offset, min(bytes_max, likely_bytes), up_to=up_to, at_least_one=at_least_one)
+        try:
+            data = partition.read(offset, min(bytes_max, likely_bytes), up_to=up_to, at_least_one=at_least_one)
+        except ApiError as error:
+            if error.code != ErrorCode.OFFSET_OUT_OF_RANGE:
+                raise
+            return None  # it was deleted meanwhile: the next look begins behind it
         if not data:
             return None
         headers = list(batches(data))
@@ -195,7 +207,7 @@ class LivePartition:
         error = asyncio.CancelledError() if written.cancelled() else written.exception()
         if error is not None:
             log.warning("what %s did with %s-%d is not kept: %s", self.group_id, self.topic_id.hex(), self.index, error)
-            if isinstance(error, ApiError) and error.code != ErrorCode.COORDINATOR_NOT_AVAILABLE:
+            if isinstance(error, ApiError) and error.code in _OVER:
                 self._broker.share_partitions.forget(self.group_id, self.topic_id, self.index)
         if ticket != NO_TICKET:
             (self._shared.commit if error is None else self._shared.roll_back)(ticket)
@@ -252,6 +264,8 @@ def told_as(error: Exception) -> ApiError:
         raise error
     if error.code in _FENCED:
         return ApiError(ErrorCode.NOT_LEADER_OR_FOLLOWER, str(error))
+    if error.code == ErrorCode.INVALID_REQUEST:  # there is no state; it is not the member who asked for it
+        return ApiError(ErrorCode.UNKNOWN_SERVER_ERROR, str(error))
     return error
 
 
