@@ -17,6 +17,7 @@ from tidings.wire.primitives import Buffer, MalformedError
 _SIZE = Struct(">i")
 _REQUEST = Struct(">hhih")
 _RESPONSE = Struct(">ii")
+_FLEXIBLE_RESPONSE = Struct(">iix")  # and no tagged fields
 
 SCRATCH_BYTES = 256 << 10
 GROWTH_BYTES_MIN = 64 << 10
@@ -127,12 +128,14 @@ def read_request(frame: Buffer) -> tuple[int, int, int, str | None, int]:
 
 def frame_response(correlation_id: int, parts: list[Buffer], flexible_header: bool) -> list[Buffer]:
     """The frame of a reply whose encoded body is `parts`, as few pieces: small ones joined, large ones untouched."""
-    head_bytes = 5 if flexible_header else 4
     body_bytes = sum(map(len, parts))
-    head = _RESPONSE.pack(head_bytes + body_bytes, correlation_id)
+    if flexible_header:
+        head = _FLEXIBLE_RESPONSE.pack(body_bytes + 5, correlation_id)
+    else:
+        head = _RESPONSE.pack(body_bytes + 4, correlation_id)
     if body_bytes < JOIN_BYTES_MAX:  # nearly always
-        return [b"".join([head, b"\0", *parts] if flexible_header else [head, *parts])]
-    small: list[Buffer] = [head, b"\0"] if flexible_header else [head]
+        return [b"".join([head, *parts])]
+    small: list[Buffer] = [head]
     pieces: list[Buffer] = []
     for part in parts:
         if len(part) < JOIN_BYTES_MAX:

@@ -46,7 +46,7 @@ def read_uvarint(buf: Buffer, pos: int) -> tuple[int, int]:
 
 def write_uvarint(value: int) -> bytes:
     if value < 0x80:
-        return _ONE_BYTE[value]
+        return ONE_BYTE[value]
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)
@@ -55,7 +55,8 @@ def write_uvarint(value: int) -> bytes:
     return bytes(out)
 
 
-_ONE_BYTE = [bytes((n,)) for n in range(0x80)]
+ONE_BYTE = [bytes((n,)) for n in range(0x80)]
+"""The varints of one byte, by what they say."""
 
 
 def read_varint(buf: Buffer, pos: int) -> tuple[int, int]:
@@ -69,7 +70,7 @@ def read_varint(buf: Buffer, pos: int) -> tuple[int, int]:
 
 def write_varint(value: int) -> bytes:
     if -64 <= value < 64:
-        return _ONE_BYTE[(value << 1) ^ (value >> 31)]
+        return ONE_BYTE[(value << 1) ^ (value >> 31)]
     return write_uvarint((value << 1) ^ (value >> 31))
 
 
@@ -134,15 +135,6 @@ def read_compact_nullable_string(buf: Buffer, pos: int) -> tuple[str | None, int
     return _text(buf, pos, end), end
 
 
-def write_compact_string(value: str) -> bytes:
-    data = value.encode()
-    return write_uvarint(len(data) + 1) + data
-
-
-def write_compact_nullable_string(value: str | None) -> bytes:
-    return b"\0" if value is None else write_compact_string(value)
-
-
 def read_nullable_records(buf: Buffer, pos: int) -> tuple[Buffer | None, int]:
     """A slice of `buf`: of a memoryview it is a view, and costs no copy."""
     (size,) = _INT32.unpack_from(buf, pos)
@@ -201,10 +193,6 @@ def _array_size(buf: Buffer, pos: int, count: int, element_bytes_min: int) -> tu
 
 def write_array_size(count: int) -> bytes:
     return _INT32.pack(count)
-
-
-def write_compact_array_size(count: int) -> bytes:
-    return write_uvarint(count + 1)
 
 
 def each_tagged_field(buf: Buffer, pos: int) -> Iterator[tuple[int, int, int]]:

@@ -1,7 +1,7 @@
 """Writes the function that writes one version of a message.
 
-It hands byte strings to `add`, one after the other. Record batches are handed on as the buffers they are, so that they
-travel from file to socket without a copy.
+It hands byte strings to `add`, one after the other. A size that takes one byte, as nearly all do, is written in place.
+Record batches are handed on as the buffers they are, so that they travel from file to socket without a copy.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from struct import Struct as Packer
 from typing import Any
 
 from tidings.wire.message import Array, Field, FieldKind, Kind, Struct
-from tidings.wire.primitives import Buffer
+from tidings.wire.primitives import ONE_BYTE, Buffer
 from tidings.wire.source import Source, packer
 
 Write = Callable[[Any, Callable[[Buffer], None]], None]
@@ -49,11 +49,28 @@ class _Writer(Source):
         elif kind.format:
             self.add(indent, f"add({self.use(Packer('>' + kind.format).pack, 'pack')}({value}))")
         elif kind.name == "string":
-            write = f"write_{'compact_' if self.is_compact(f) else ''}{'nullable_' if nullable else ''}string"
-            self.add(indent, f"add({self.primitive(write)}({value}))")
+            self.string(indent, f, value, nullable)
         else:
             prefix = "compact_bytes_prefix" if self.is_compact(f) else "bytes_prefix"
             self.add(indent, f"add({self.primitive(prefix)}({value}))", f"if {value}:", f"  add({value})")
+
+    def string(self, indent: int, f: Field, value: str, nullable: bool) -> None:
+        if not self.is_compact(f):
+            write = self.primitive("write_nullable_string" if nullable else "write_string")
+            self.add(indent, f"add({write}({value}))")
+            return
+        if nullable:
+            self.add(indent, f"if {value} is None:", r"  add(b'\0')", "else:")
+            indent += 1
+        self.add(indent, f"text = {value}.encode()", "size = len(text) + 1")
+        self.add(indent, f"add({self.one_byte()}[size] + text if size < 128 else {self.uvarint()}(size) + text)")
+
+    def one_byte(self) -> str:
+        self.names["one_byte"] = ONE_BYTE
+        return "one_byte"
+
+    def uvarint(self) -> str:
+        return self.primitive("write_uvarint")
 
     def nested(self, indent: int, cls: type[Struct], value: str, nullable: bool) -> None:
         if nullable:
@@ -65,11 +82,15 @@ class _Writer(Source):
         self.depth -= 1
 
     def array(self, indent: int, f: Field, kind: Array, value: str, nullable: bool) -> None:
-        size = self.primitive("write_compact_array_size" if self.is_compact(f) else "write_array_size")
         if nullable:
-            self.add(indent, f"if {value} is None:", f"  add({size}(-1))", "else:")
+            null = r"b'\0'" if self.is_compact(f) else r"b'\xff\xff\xff\xff'"
+            self.add(indent, f"if {value} is None:", f"  add({null})", "else:")
             indent += 1
-        self.add(indent, f"add({size}(len({value})))")
+        if self.is_compact(f):
+            self.add(indent, f"size = len({value}) + 1")
+            self.add(indent, f"add({self.one_byte()}[size] if size < 128 else {self.uvarint()}(size))")
+        else:
+            self.add(indent, f"add({self.primitive('write_array_size')}(len({value})))")
         self.depth += 1
         item = f"o{self.depth}"
         self.add(indent, f"for {item} in {value}:")
