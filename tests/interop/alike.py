@@ -14,6 +14,7 @@ ALIKE = [
     (r"(TopicId|ClusterId):\s+\S+", "ID"),
     (r"\bme-[0-9a-f-]{36}", "MEMBER"),
     (r"\b\d{13}\b", "TIME"),
+    (r"(Ongoing\s+60000\s+TIME)\s+\d+", r"\1 MS"),  # for how long a transaction has been open
     (r"HighWatermark:\s+\d+", "HighWatermark: N"),
     (r"^1\s+(A+)\s+\d+", r"1 \1 N"),  # the end of the metadata log
     (r"CONTROLLER://|PLAINTEXT://", ""),  # one address serves both here

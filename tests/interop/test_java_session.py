@@ -79,6 +79,12 @@ GROUPS_EMPTY = """
     --describe --group readers
     --reset-offsets --group readers --topic orders --shift-by -2 --execute
     --reset-offsets --group readers --topic orders:0 --to-datetime 2020-01-01T00:00:00.000 --dry-run
+    --reset-offsets --group readers --all-topics --to-latest --dry-run
+    --reset-offsets --group readers --topic orders --to-offset 3 --dry-run
+    --reset-offsets --group readers --topic orders:0,1 --to-current --dry-run --export
+    --reset-offsets --group readers --topic orders --by-duration P10000D --dry-run
+    --reset-offsets --group nobody --topic orders --to-earliest --dry-run
+    --reset-offsets --group readers --topic nowhere --to-earliest --dry-run
     --describe --group readers
     --delete-offsets --group readers --topic orders:1
     --delete --group readers
@@ -91,6 +97,21 @@ GROUPS_WITH_A_MEMBER = """
     --describe --group live --state
     --reset-offsets --group live --topic orders --to-earliest --execute
     --delete --group live
+"""
+TRANSACTIONS = """
+    list
+    list --duration-filter 3600000
+    list --transactional-id-pattern mov.*
+    describe --transactional-id mover
+    describe --transactional-id nobody
+    describe-producers --topic moved --partition 0
+    find-hanging --broker-id 1
+    abort --topic moved --partition 0 --start-offset 2
+    describe-producers --topic moved --partition 0
+    describe --transactional-id mover
+    force-terminate --transactional-id mover
+    force-terminate --transactional-id nobody
+    describe --transactional-id mover
 """
 OTHERS = """
     kafka-groups --list
@@ -131,7 +152,8 @@ def lines(text: str, tool: str = "") -> list[str]:
 TOPIC_STEPS, CONFIG_STEPS = lines(TOPICS, "kafka-topics"), lines(CONFIGS, "kafka-configs")
 EMPTY_STEPS = lines(GROUPS_EMPTY, "kafka-consumer-groups")
 MEMBER_STEPS = lines(GROUPS_WITH_A_MEMBER, "kafka-consumer-groups")
-COMPARED = [*TOPIC_STEPS, *CONFIG_STEPS, *EMPTY_STEPS, *MEMBER_STEPS, *lines(OTHERS)]
+TRANSACTION_STEPS = lines(TRANSACTIONS, "kafka-transactions")
+COMPARED = [*TOPIC_STEPS, *CONFIG_STEPS, *EMPTY_STEPS, *MEMBER_STEPS, *lines(OTHERS), *TRANSACTION_STEPS]
 
 
 @dataclass
@@ -159,6 +181,7 @@ class Session:
         run(EMPTY_STEPS)
         with_member(self.bootstrap, lambda: run(MEMBER_STEPS))
         run(lines(OTHERS))
+        with_transaction(self.bootstrap, lambda: run(TRANSACTION_STEPS))
         run(lines(NOT_COMPARED))
 
 
@@ -202,6 +225,19 @@ def with_member(bootstrap: str, act: Callable[[], None]) -> None:
         over.set()
         polling.join()
         consumer.close()
+
+
+def with_transaction(bootstrap: str, act: Callable[[], None]) -> None:
+    """`act` while a producer that has committed one transaction is in the middle of another."""
+    producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": "mover", "log_level": 0})
+    producer.init_transactions(60)
+    producer.begin_transaction()
+    producer.produce("moved", b"committed")
+    producer.commit_transaction(60)
+    producer.begin_transaction()
+    producer.produce("moved", b"hangs")
+    assert producer.flush(60) == 0
+    act()
 
 
 @pytest.fixture(scope="module")

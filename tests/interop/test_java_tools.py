@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import pytest
 from tests.faults.load import create_topic
+from tests.interop.java_tools import JavaTools
 from tests.peers.apache_kafka import run_java
 
 from tidings.testing.broker import BrokerProcess
@@ -92,3 +96,46 @@ def test_console_producer_and_consumer_pass_records_and_the_group_is_told_of(bro
     broker.stop()
     assert "readers" in dump_log(broker, "__consumer_offsets-0", "--offsets-decoder")
     assert '"name":"orders"' in dump_log(broker, "__cluster_metadata-0", "--cluster-metadata-decoder")
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    with BrokerProcess(tmp_path_factory.mktemp("java-tools") / "data") as process:
+        create_topic(process.bootstrap, "orders", 1)
+        yield process
+
+
+@pytest.fixture(scope="module")
+def tools() -> Iterator[JavaTools]:
+    with JavaTools() as made:
+        yield made
+
+
+def test_kafka_verifiable_producer_and_consumer_have_each_record_acknowledged_and_read(busy: BrokerProcess) -> None:
+    server = ("--bootstrap-server", busy.bootstrap, "--topic", "verified", "--max-messages", "200")
+    sent = run_java(f"{TOOLS}.VerifiableProducer", *server, "--acks", "-1")  # it waits for the last when its JVM ends
+    assert sent.count('"name":"producer_send_success"') == 200
+    for protocol in ("classic", "consumer"):
+        group = ("--group-id", f"verifiers-{protocol}", "--group-protocol", protocol, "--reset-policy", "earliest")
+        read = run_java(f"{TOOLS}.VerifiableConsumer", *server, *group, "--verbose")
+        assert read.count('"name":"record_data"') == 200
+        assert '"name":"offsets_committed"' in read
+        assert '"success":false' not in read
+
+
+def test_kafka_performance_tools_run_to_their_end(busy: BrokerProcess, tools: JavaTools) -> None:
+    server = ("--bootstrap-server", busy.bootstrap)
+    sent = tools.run(
+        "kafka-producer-perf-test",
+        *(*server, "--topic", "orders", "--num-records", "20000", "--record-size", "100", "--throughput", "-1"),
+    )
+    assert "20000 records sent" in sent.text
+    read = tools.run("kafka-consumer-perf-test", *server, "--topic", "orders", "--num-records", "20000")
+    assert read.code == 0, read.text
+    assert re.search(r", 20000, ", read.text), read.text
+    latency = tools.run(
+        "kafka-e2e-latency",
+        *(*server, "--topic", "measured", "--num-records", "50", "--producer-acks", "all", "--record-size", "100"),
+    )
+    assert latency.code == 0, latency.text
+    assert "Percentiles" in latency.text
