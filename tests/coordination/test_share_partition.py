@@ -158,6 +158,62 @@ def test_records_that_came_back_often_are_handed_out_a_few_at_a_time_and_last_al
     ]  # fmt: skip
 
 
+def test_a_record_that_came_back_often_is_not_handed_out_along_with_others() -> None:
+    partition = begun()
+    for _ in range(3):
+        acquire(partition, log=LOG[:1])
+        tell(partition, 5, 9, Kind.RELEASE)
+    tell(partition, 0, 4, Kind.RELEASE)
+    assert acquire(partition) == [Acquired(0, 4, 2)]
+    assert acquire(partition) == [Acquired(5, 9, 4)]
+    assert acquire(partition) == [Acquired(10, 29, 1)]
+
+
+def test_however_often_a_record_came_back_one_at_least_is_handed_out() -> None:
+    partition, limits = begun(), Limits(deliveries_max=10)
+    sizes = []
+    for _ in range(10):
+        (given,) = acquire(partition, log=LOG[:1], limits=limits)
+        sizes.append(given.last_offset - given.first_offset + 1)
+        tell(partition, given.first_offset, given.last_offset, Kind.RELEASE, limits=limits)
+    assert sizes == [10, 10, 10, 10, 10, 5, 2, 1, 1, 1]
+
+
+def test_acknowledgements_that_are_written_at_the_same_time_do_not_touch_each_other() -> None:
+    partition = begun()
+    acquire(partition)
+    tickets = []
+    for first in (0, 3, 6):
+        write = partition.acknowledge("a", [Acknowledgement(first, first + 2, [Kind.ACCEPT])], LIMITS, 0)
+        assert write is not None
+        tickets.append(write.ticket)
+    partition.commit(tickets[2])
+    assert partition.start_offset == 0
+    partition.roll_back(tickets[0])
+    partition.commit(tickets[1])
+    assert partition.start_offset == 0
+    tell(partition, 0, 2, Kind.ACCEPT)
+    assert partition.start_offset == 9
+
+
+def test_of_two_things_said_of_a_record_at_once_the_first_counts() -> None:
+    partition = begun()
+    acquire(partition)
+    told = [Acknowledgement(0, 4, [Kind.ACCEPT]), Acknowledgement(4, 9, [Kind.RELEASE])]
+    write = partition.acknowledge("a", told, LIMITS, 0)
+    assert write is not None
+    assert [batch[:3] for batch in write.batches] == [(0, 4, 2), (5, 9, 0)]
+
+
+def test_of_what_has_left_the_log_meanwhile_kinds_are_passed_over_too() -> None:
+    partition = begun()
+    acquire(partition)
+    partition.start_at(2)
+    write = tell(partition, 0, 3, Kind.ACCEPT, Kind.ACCEPT, Kind.REJECT, Kind.ACCEPT)
+    assert write is not None
+    assert [batch[:3] for batch in write.batches] == [(2, 2, 4), (3, 3, 2)]
+
+
 def test_a_renewed_record_stays_longer_with_its_member() -> None:
     partition = begun()
     acquire(partition)
@@ -186,7 +242,8 @@ def test_offsets_without_a_record_and_hidden_batches_are_done_with() -> None:
 
 def test_no_more_is_handed_out_than_may_be_in_flight() -> None:
     partition, limits = begun(), Limits(locks_max=15)
-    assert acquire(partition, limits=limits) == [Acquired(0, 19, 1)]
+    assert acquire(partition, log=[*LOG, LogBatch(30, 30, is_hidden=True)], limits=limits) == [Acquired(0, 19, 1)]
+    assert partition.end_offset == 20
     assert partition.next_offset(limits) is None
     tell(partition, 0, 4, Kind.RELEASE)
     assert acquire(partition, limits=limits) == [Acquired(0, 4, 2)]

@@ -111,11 +111,6 @@ class LivePartition:
         return find_partition(self._broker.catalog, self.topic_id, self.index)
 
     @property
-    def in_flight(self) -> int:
-        """Records of which something is known and not all before them is done with."""
-        return self._shared.in_flight
-
-    @property
     def acquired_count(self) -> int:
         """Records that members have."""
         return self._shared.acquired_count

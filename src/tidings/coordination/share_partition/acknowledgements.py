@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
+from itertools import groupby
 from typing import NamedTuple
 
 from tidings.wire.error_codes import ApiError, ErrorCode
@@ -28,19 +29,16 @@ class Acknowledgement(NamedTuple):
     last_offset: int
     kinds: Sequence[int]
 
-    def runs(self, start_offset: int) -> Iterator[tuple[int, int, Kind]]:
-        """Neighbours of one kind, as first offset, last offset and kind; nothing before `start_offset`."""
+    def runs(self) -> Iterator[tuple[int, int, Kind]]:
+        """Neighbours of one kind, as first offset, last offset and kind."""
         if len(self.kinds) == 1:
-            if self.last_offset >= start_offset:
-                yield max(self.first_offset, start_offset), self.last_offset, Kind(self.kinds[0])
+            yield self.first_offset, self.last_offset, Kind(self.kinds[0])
             return
-        first = at = max(self.first_offset, start_offset)
-        while at <= self.last_offset:
-            kind = self.kinds[at - self.first_offset]
-            at += 1
-            if at > self.last_offset or self.kinds[at - self.first_offset] != kind:
-                yield first, at - 1, Kind(kind)
-                first = at
+        first = self.first_offset
+        for kind, alike in groupby(self.kinds):
+            last = first + sum(1 for _ in alike) - 1
+            yield first, last, Kind(kind)
+            first = last + 1
 
 
 def check(acknowledgements: Sequence[Acknowledgement], *, renews: bool) -> None:

@@ -137,10 +137,9 @@ class SharePartition:
                 for number, span in enumerate(given):
                     _add_run(runs, span, wanted, is_new_batch=number == 0)
                     taken += len(span)
-                if taken >= wanted.records_max or (taken and any(_is_throttled(span, limits) for span in given)):
+                is_left = self.end_offset <= last or any(span.is_available for span in self._spans.within(first, last))
+                if is_left or taken >= wanted.records_max or any(_is_throttled(span, limits) for span in given):
                     break
-                if self.end_offset <= last:
-                    break  # too many are in flight
             cursor = last + 1
         return runs, self._settled(hidden)
 
@@ -187,12 +186,13 @@ class SharePartition:
     ) -> Write | None:
         """Begin to do what the member says, all of it or nothing. None: nothing is to be kept, all is done.
 
+        What it says of records before the start is taken for granted: they are done with, whatever it says.
         Raises ApiError INVALID_RECORD_STATE for records the member does not have (any more), INVALID_REQUEST for those
         that were never handed out.
         """
         told = []
         for acknowledgement in acknowledgements:
-            for first, last, kind in acknowledgement.runs(self.start_offset):
+            for first, last, kind in acknowledgement.runs():
                 self._check(member_id, first, last, kind, limits)
                 told.append((first, last, kind))
         self._tickets += 1
