@@ -18,6 +18,7 @@ from tidings.broker.config import BrokerConfig
 from tidings.broker.handlers.api_versions import api_versions
 from tidings.broker.requests.connection import OUTGOING_BYTES_MAX, Connection
 from tidings.broker.requests.dispatch import Api, CloseConnection, Context, Reply
+from tidings.broker.requests.outbox import Outbox
 from tidings.broker.requests.throttle import Throttle
 from tidings.coordination.quotas.limits import QuotaLimits
 from tidings.security.acl import AccessControl
@@ -48,6 +49,7 @@ class Stage:
             connections=set(),
             is_closing=False,
             loop=asyncio.get_running_loop(),
+            outbox=Outbox(asyncio.get_running_loop()),
             traffic=None,
             throttle=Throttle(QuotaLimits(), SystemClock()),
         )

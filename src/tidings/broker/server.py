@@ -25,6 +25,7 @@ from tidings.broker.listener import listen
 from tidings.broker.requests.connection import Connection
 from tidings.broker.requests.fetch_sessions import FetchSessions
 from tidings.broker.requests.long_polls import LongPolls
+from tidings.broker.requests.outbox import Outbox
 from tidings.broker.requests.throttle import Throttle
 from tidings.broker.settings.broker_configs import static_values
 from tidings.broker.settings.resolved import Settings
@@ -70,6 +71,7 @@ class Broker:
         self.is_closing = False
         self.scratch = bytearray(SCRATCH_BYTES)  # where all connections receive, one after the other
         self.long_polls = LongPolls(loop)
+        self.outbox = Outbox(loop)
         self.patterns: dict[bytes, Pattern] = {}  # of Produce requests, by what those begin with
         self.fetch_sessions = FetchSessions(config.fetch_sessions_max, lambda: 1 + secrets.randbelow(0x7FFFFFFF))
         self.share_partitions = SharePartitions(self)

@@ -73,6 +73,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._open = False
+        self._outgoing = []
         self._broker.connections.discard(self)
         self._frames.clear()
         if self._unmuting is not None:
@@ -118,12 +119,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def close(self) -> None:
         """Send what is ready, and no more."""
+        self.flush()
         self._open = False
         self._transport.close()
 
     def abort(self) -> None:
         """Close, whatever is still to be sent."""
         self._open = False
+        self._outgoing = []
         self._transport.abort()
 
     # Requests in, replies out.
@@ -140,7 +143,6 @@ class Connection(asyncio.BufferedProtocol):
                         call.future.add_done_callback(self._on_reply)
                 else:
                     self._answer(call)
-            self._flush()
         except Exception as error:
             self._hang_up(error)
         if self._open and self._reading == bool(frames):
@@ -173,7 +175,6 @@ class Connection(asyncio.BufferedProtocol):
         try:
             while calls and (calls[0].future is None or calls[0].future.done()):
                 self._answer(calls.popleft())
-            self._flush()
         except Exception as error:
             self._hang_up(error)
             return
@@ -184,10 +185,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def _answer(self, call: Call | Repetition) -> None:
         pieces = call.encoded_reply()
+        if pieces and not self._outgoing:
+            self._broker.outbox.add(self)
         self._outgoing += pieces
         self._outgoing_bytes += call.reply_bytes
-        if self._outgoing_bytes > OUTGOING_BYTES_MAX:
-            self._flush()
+        if self._outgoing_bytes > JOIN_BYTES_MAX:  # large ones do not pile up
+            self.flush()
         if call.mute_ms:
             self._mute(call.mute_ms / 1000)
 
@@ -204,7 +207,8 @@ class Connection(asyncio.BufferedProtocol):
         self.quiet_rounds = 0
         self._go_on()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Hand over the replies that are ready."""
         pieces = self._outgoing
         if not pieces:
             return
@@ -220,7 +224,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def _hang_up(self, error: Exception) -> None:
         """Close, and say why in one line; what failed inside the broker leaves its traceback too."""
-        self._flush()
         self.close()
         if self._broker.traffic is not None:
             self._broker.traffic.connections_failed += 1
