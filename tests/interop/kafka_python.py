@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from tests.interop.suites import PEERS, Outcome, Results, State, build, fetch_sdist, machine, run
+from tests.interop.suites import PEERS, Outcome, Results, State, build, end, fetch_sdist, machine, run
 
 from tidings.testing.broker import BrokerProcess
 
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with machine(alone=False):
                 run(command, cwd=folder, timeout_s=SUITE_S_MAX, environment=environment, log=room / "pytest.log")
         finally:
-            broker.stop()
+            end(broker, room)
     results = Results("kafka-python", VERSION, chosen.json or PEERS / "results" / "kafka-python.json")
     results.add("integration", list(outcomes(report)))
     return results.summarise()

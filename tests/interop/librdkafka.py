@@ -28,7 +28,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from tests.interop.suites import PEERS, Outcome, Results, State, build, fetch_npm, machine, run
+from tests.interop.suites import PEERS, Outcome, Results, State, build, end, fetch_npm, machine, run
 
 from tidings.testing.broker import BrokerProcess
 
@@ -237,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try:
                 Runs(results, runner, room, chosen.protocol, broker).all(of_scenario, broker.bootstrap, chosen.jobs)
             finally:
-                broker.kill()
+                end(broker, room)
     return results.summarise()
 
 

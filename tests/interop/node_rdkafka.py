@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.interop.librdkafka import PACKAGES, sources
-from tests.interop.suites import PEERS, Outcome, Results, build, machine, run
+from tests.interop.suites import PEERS, Outcome, Results, build, end, machine, run
 
 from tidings.testing.broker import BrokerProcess
 
@@ -86,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     folder = addon()
     specs = sorted((folder / "e2e").glob("*.spec.js"))
+    room = PEERS / "logs" / f"node-rdkafka-{VERSION}"
     results = Results("node-rdkafka", VERSION, chosen.json or PEERS / "results" / "node-rdkafka.json")
     with tempfile.TemporaryDirectory(prefix="tidings-") as data:
         broker = BrokerProcess(Path(data) / "data")
@@ -96,11 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if chosen.files and spec.name.removesuffix(".spec.js") not in chosen.files:
                     continue
                 bootstrap = chosen.bootstrap or broker.bootstrap
-                room = PEERS / "logs" / f"node-rdkafka-{VERSION}"
                 with machine(alone=False):
                     results.add(spec.stem, list(run_file(spec, folder, bootstrap, room)))
         finally:
-            broker.stop()
+            end(broker, room)
     return results.summarise()
 
 

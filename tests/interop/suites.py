@@ -17,14 +17,15 @@ import tarfile
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
 
-from tidings.errors import OperatorError
+from tidings.errors import OperatorError, UnavailableError
+from tidings.testing.broker import BrokerProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / ".peers"
@@ -193,6 +194,17 @@ class Results:
         partial.write_text(json.dumps(told, indent=1) + "\n")
         partial.rename(self.path)
         return Counter(counts)
+
+
+def end(broker: BrokerProcess, room: Path) -> None:
+    """End a suite's broker, well or not, and keep what it said beside what the suite said."""
+    if broker.running:
+        with suppress(UnavailableError):
+            broker.stop()
+    with suppress(UnavailableError):  # it was never started
+        said = broker.child.lines("stdout") + broker.child.lines("stderr")
+        room.mkdir(parents=True, exist_ok=True)
+        (room / "broker.log").write_text("\n".join(said) + "\n")
 
 
 def tell(outcome: Outcome) -> None:
