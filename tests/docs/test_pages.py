@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tidings.events import declaration
 from tidings.testing.broker import BrokerProcess
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +30,7 @@ def module(broker: BrokerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("TIDINGS_URL", broker.url)
     monkeypatch.setenv("TIDINGS_STATE", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(declaration, "_by_stream", {})  # a page is a program of its own, with events of its own
     made = types.ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", made)
     return made
