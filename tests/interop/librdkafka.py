@@ -120,16 +120,16 @@ def declared(folder: Path) -> list[Test]:
     return list(found)
 
 
-def run_test(test: Test, tests: Path, bootstrap: str, room: Path, protocol: str) -> Iterator[Outcome]:
+def run_test(test: Test, tests: Path, bootstrap: str, setup: Path, room: Path, protocol: str) -> Iterator[Outcome]:
     """All tests of one number, in a process of their own. `tests` is the folder with the runner."""
     folder = tests.parent
     environment = {
         "TESTS": test.number,
-        "RDKAFKA_TEST_CONF": str(room / "test.conf"),
+        "RDKAFKA_TEST_CONF": str(setup / "test.conf"),
         "TEST_KAFKA_VERSION": KAFKA_VERSION,
         "TEST_SCENARIO": test.scenario,
         "LD_LIBRARY_PATH": f"{folder}/src:{folder}/src-cpp",
-        "KAFKA_PATH": str(room / "kafka"),
+        "KAFKA_PATH": str(setup / "kafka"),
         "BROKERS": bootstrap,
     }
     if protocol != "classic":
@@ -153,11 +153,11 @@ def run_test(test: Test, tests: Path, bootstrap: str, room: Path, protocol: str)
         yield Outcome(name, ended_as, round(done.seconds, 1), "" if ended_as == "passed" else reasons.get(name, ""))
 
 
-def prepare(room: Path, bootstrap: str) -> None:
+def prepare(setup: Path, bootstrap: str) -> None:
     """The runner's configuration, and a folder that looks like Apache Kafka's to the tests that call its tools."""
-    room.mkdir(parents=True, exist_ok=True)
-    (room / "test.conf").write_text(f"bootstrap.servers={bootstrap}\ntest.topic.random=true\n{PATIENCE}\n")
-    tools = room / "kafka" / "bin"
+    setup.mkdir(parents=True, exist_ok=True)
+    (setup / "test.conf").write_text(f"bootstrap.servers={bootstrap}\ntest.topic.random=true\n{PATIENCE}\n")
+    tools = setup / "kafka" / "bin"
     tools.mkdir(parents=True, exist_ok=True)
     for tool in ("kafka-topics.sh", "kafka-acls.sh"):
         script = tools / tool
@@ -168,17 +168,23 @@ def prepare(room: Path, bootstrap: str) -> None:
 
 
 class Runs:
-    """The tests of one scenario on one broker, some at a time."""
+    """The tests of one scenario on one broker, some at a time.
 
-    def __init__(self, results: Results, runner: Path, room: Path, protocol: str, broker: BrokerProcess | None) -> None:
+    `setup` is a folder of this run's own, for what the tests read; `room` is where their logs go.
+    """
+
+    def __init__(
+        self, results: Results, runner: Path, setup: Path, room: Path, protocol: str, broker: BrokerProcess | None
+    ) -> None:
         self.results = results
         self.runner = runner
+        self.setup = setup
         self.room = room
         self.protocol = protocol
         self.broker = broker
 
     def all(self, tests: Sequence[Test], bootstrap: str, jobs: int) -> None:
-        prepare(self.room, bootstrap)
+        prepare(self.setup, bootstrap)
         waiting = [test for test in tests if not self.results.has(_job(test))]
         waiting.sort(key=lambda test: -LONGER_S.get(test.number, 0))
         with ThreadPoolExecutor(jobs) as beside:
@@ -194,7 +200,7 @@ class Runs:
         with machine(alone=alone):
             if self.broker is not None and not self.broker.running:
                 self.broker.start()  # it failed a test before this one, not this one
-            outcomes = list(run_test(test, self.runner, bootstrap, self.room, self.protocol))
+            outcomes = list(run_test(test, self.runner, bootstrap, self.setup, self.room, self.protocol))
             if self.broker is not None and not self.broker.running:
                 reason = f"the broker ended: {self.broker.child.tail()[-300:]}"
                 outcomes = [replace(outcome, state="crashed", reason=reason) for outcome in outcomes]
@@ -229,15 +235,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         room = PEERS / "logs" / name / scenario
         if not of_scenario:
             continue
-        if chosen.bootstrap is not None:
-            Runs(results, runner, room, chosen.protocol, None).all(of_scenario, chosen.bootstrap, chosen.jobs)
-            continue
-        with tempfile.TemporaryDirectory(prefix="tidings-") as data:
-            broker = BrokerProcess(Path(data) / "data", arguments=[*SETTINGS, *settings]).start()
+        with tempfile.TemporaryDirectory(prefix="tidings-") as folder_of_run:
+            place = Path(folder_of_run)
+            broker = None
+            if chosen.bootstrap is None:
+                broker = BrokerProcess(place / "data", arguments=[*SETTINGS, *settings]).start()
             try:
-                Runs(results, runner, room, chosen.protocol, broker).all(of_scenario, broker.bootstrap, chosen.jobs)
+                runs = Runs(results, runner, place / "setup", room, chosen.protocol, broker)
+                runs.all(of_scenario, broker.bootstrap if broker else chosen.bootstrap, chosen.jobs)
             finally:
-                end(broker, room)
+                if broker is not None:
+                    end(broker, room)
     return results.summarise()
 
 
