@@ -1,6 +1,6 @@
 """All of other people's test suites on one commit, side by side, and one table of what came of them.
 
-    python -m tests.interop.conformance            all; some twenty minutes on two cores
+    python -m tests.interop.conformance            all; some fifteen minutes on two cores
     python -m tests.interop.conformance --continue what an earlier run on this commit has not done, or not to its end
 
 Each suite is a process of its own, with a broker of its own; what it prints goes to .peers/logs/conformance/. What came
@@ -22,7 +22,7 @@ from typing import Any
 
 from tests.interop.suites import FAILURES, PEERS, ROOT, commit
 
-AT_A_TIME = 3
+AT_A_TIME = 4
 SUITE_S_MAX = 5400
 
 
@@ -46,8 +46,8 @@ THREE_COPIES = ("0098", "0103", "0107", "0111")
 """Its tests that want a topic in three copies, which is more than one broker has."""
 
 SUITES = (
-    Suite("librdkafka-2.12.0-classic", "librdkafka", ("--jobs=2",)),
-    Suite("librdkafka-2.12.0-consumer", "librdkafka", ("--jobs=2", "--protocol=consumer")),
+    Suite("librdkafka-2.12.0-classic", "librdkafka", ("--jobs=3",)),
+    Suite("librdkafka-2.12.0-consumer", "librdkafka", ("--jobs=3", "--protocol=consumer")),
     Suite("librdkafka-2.12.0-one-copy", "librdkafka", ("--one-copy", *THREE_COPIES)),
     Suite("librdkafka-2.15.1-share", "librdkafka", ("--suite=2.15.1", "--jobs=2", *SHARE)),
     Suite("librdkafka-2.15.1-newer", "librdkafka", ("--suite=2.15.1", "--jobs=2", "0077", "0129")),
