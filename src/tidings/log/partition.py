@@ -126,6 +126,11 @@ class Partition:
         return max(min(high_watermark, self._producers.transactions.first_unstable), self.log_start_offset)
 
     @property
+    def latest_epoch(self) -> int:
+        """Of the last record; -1 if there is none."""
+        return self._epochs.latest
+
+    @property
     def size_bytes(self) -> int:
         return self._segments.size_bytes
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 from tidings.broker.access.guards import inside
 from tidings.broker.requests.dispatch import Context, Reply, handles
-from tidings.broker.requests.fetch_sessions import Asked, FetchSession
+from tidings.broker.requests.fetch_sessions import FULL_FETCH, Asked, FetchSession
 from tidings.broker.requests.long_polls import LongPoll
 from tidings.broker.requests.lookup import TopicKey, check_leader_epoch, find_partition, find_topic
 from tidings.errors import DiskError
@@ -112,14 +112,17 @@ class _Fetch:
 
     @property
     def _is_enough(self) -> bool:
-        return self._found_bytes >= self._bytes_min or self._has_error or not self._found
+        return self._found_bytes >= self._bytes_min or self._has_error or not self._session
 
     def _read(self) -> None:
         """Look at every partition once, in the session's order, until the bytes are used up."""
         self._found = []
         self._found_bytes = 0
         self._partitions = []
+        tells_all = self._session.epoch == FULL_FETCH or not self._broker.access.is_open
         for asked in self._session:
+            if not tells_all and self._is_quiet(asked):
+                continue
             data = asked.data
             reply = PartitionData(partition_index=data.partition, error_code=0, high_watermark=-1, records=b"")
             reply.aborted_transactions = [] if self._is_committed else None
@@ -131,6 +134,23 @@ class _Fetch:
                 reply.error_code = ErrorCode.KAFKA_STORAGE_ERROR
             self._has_error |= reply.error_code != 0 or reply.diverging_epoch.epoch >= 0
             self._found.append((asked, reply))
+
+    def _is_quiet(self, asked: Asked) -> bool:
+        """Whether there is nothing to read, and nothing to tell that was not told before: so are most, of many."""
+        data = asked.data
+        try:
+            partition = find_partition(self._broker.catalog, asked.topic, data.partition)
+        except ApiError:
+            return False
+        if (
+            data.fetch_offset == partition.high_watermark == asked.high_watermark
+            and partition.log_start_offset == asked.log_start_offset
+            and data.current_leader_epoch in (-1, partition.leader_epoch)
+            and data.last_fetched_epoch in (-1, partition.latest_epoch)
+        ):
+            self._partitions.append(partition)
+            return True
+        return False
 
     def _read_partition(self, asked: Asked, data: FetchPartition, reply: PartitionData) -> None:
         if not self._broker.access.is_open:
