@@ -11,7 +11,8 @@ from tests.log.batches import NOW_MS, batch, chunks, contents
 from tidings.errors import DiskError
 from tidings.log.config import LogConfig
 from tidings.log.files import Files
-from tidings.log.partition import Appended, Partition
+from tidings.log.log import Appended
+from tidings.log.partition import Partition
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.records import NO_TIMESTAMP, batches, crc_matches, read_header
 

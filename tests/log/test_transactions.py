@@ -9,8 +9,9 @@ import pytest
 from tests.log.batches import NOW_MS, contents, naming
 
 from tidings.log.config import LogConfig
+from tidings.log.log import Appended
 from tidings.log.memory_files import MemoryFiles
-from tidings.log.partition import Appended, Partition
+from tidings.log.partition import Partition
 from tidings.log.transactions import Marker, read_marker
 from tidings.wire.error_codes import ApiError, ErrorCode
 from tidings.wire.records import Record, batches, encode_batch, read_header, records
