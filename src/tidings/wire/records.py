@@ -187,7 +187,8 @@ def batches(buf: Buffer, pos: int = 0) -> Iterator[tuple[int, BatchHeader]]:
 
 def crc_matches(buf: Buffer, pos: int, header: BatchHeader) -> bool:
     """Whether the whole batch at `pos` is what its sender sent."""
-    return crc32c(memoryview(buf)[pos + _ATTRIBUTES_AT : pos + header.size_bytes]) == header.crc
+    view = buf if type(buf) is memoryview else memoryview(buf)
+    return crc32c(view[pos + _ATTRIBUTES_AT : pos + LENGTH_END + header.batch_length]) == header.crc
 
 
 def stamp(buf: bytearray | memoryview, pos: int, base_offset: int, leader_epoch: int) -> None:

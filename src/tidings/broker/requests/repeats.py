@@ -115,8 +115,8 @@ class Repetition:
         self._broker = broker
         self._pattern = pattern
         self._correlation_id = correlation_id
-        self._request_bytes = len(frame)
-        self._began = 0.0 if broker.traffic is None else broker.traffic.now()
+        if broker.traffic is not None:
+            self._began, self._request_bytes = broker.traffic.now(), len(frame)
         self._error: Exception | None = None
         self._is_settled = False
         self.future: asyncio.Future[Reply] | None = None
