@@ -17,6 +17,7 @@ from time import monotonic
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource
 from tests.interop.alike import alike
 from tests.interop.java_tools import JavaTools, Said
 from tests.peers.apache_kafka import ApacheKafka
@@ -173,6 +174,8 @@ class Session:
                 tool, *arguments = shlex.split(step.format(offsets=offsets))
                 said = tools.run(tool, "--bootstrap-server", self.bootstrap, *arguments)
                 self.said.setdefault(step, []).append(said)
+                if "--entity-type brokers" in step and "--add-config" in step:
+                    await_broker_setting(self.bootstrap, arguments[-1])
 
         run(TOPIC_STEPS)
         produce(self.bootstrap)
@@ -183,6 +186,16 @@ class Session:
         run(lines(OTHERS))
         with_transaction(self.bootstrap, lambda: run(TRANSACTION_STEPS))
         run(lines(NOT_COMPARED))
+
+
+def await_broker_setting(bootstrap: str, setting: str) -> None:
+    """Apache Kafka answers when a broker's setting is on record; that it is in force is to be seen a moment later."""
+    name, _, value = setting.partition("=")
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    broker = ConfigResource(ConfigResource.Type.BROKER, "1")
+    deadline = monotonic() + 30
+    while admin.describe_configs([broker])[broker].result(10)[name].value != value:
+        assert monotonic() < deadline, f"{setting} is not in force"
 
 
 def produce(bootstrap: str) -> None:
