@@ -29,11 +29,8 @@ bench: $(READY)                     ## speed, latency and memory beside Apache K
 	scripts/install-test-peers
 	$(BIN)/python -m benchmarks.broker
 
-conformance: $(READY)               ## other people's test suites, by name from their registries: some 40 minutes
-	-$(BIN)/python -m tests.interop.librdkafka
-	-$(BIN)/python -m tests.interop.librdkafka --one-copy 0103 0107 0111
-	-$(BIN)/python -m tests.interop.kafka_python
-	-$(BIN)/python -m tests.interop.node_rdkafka
+conformance: $(READY)               ## other people's test suites, by name from their registries: half an hour
+	$(BIN)/python -m tests.interop.conformance
 
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tidings needs Python 3.11 or newer: make PYTHON=python3.12")'

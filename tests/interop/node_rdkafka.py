@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka.admin import AdminClient, NewTopic
 from tests.interop.librdkafka import PACKAGES, sources
 from tests.interop.suites import PEERS, Outcome, Results, build, end, machine, run
 
@@ -26,6 +27,8 @@ LIBRDKAFKA = "2.12.0"
 VERSION = PACKAGES[LIBRDKAFKA][1]
 FILE_S_MAX = 600
 TEST_MS_MAX = 120_000
+TOPICS = ("test", "test2", "test3", "test4", "test5", "test6")
+"""What the package's run_docker.sh makes, of one partition each, before its tests: some expect that they are there."""
 
 
 def addon() -> Path:
@@ -43,6 +46,13 @@ def addon() -> Path:
         }
         build(["npx", "node-gyp", "rebuild", "--nodedir=/usr"], folder, environment)
     return folder
+
+
+def make_topics(bootstrap: str) -> None:
+    """`TOPICS`. Raises KafkaException for one that is there already: the tests are about fresh ones."""
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    for made in admin.create_topics([NewTopic(topic, 1, 1) for topic in TOPICS]).values():
+        made.result()
 
 
 def run_file(spec: Path, folder: Path, bootstrap: str, room: Path) -> Iterator[Outcome]:
@@ -93,6 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.bootstrap is None:
             broker.start()
         try:
+            make_topics(chosen.bootstrap or broker.bootstrap)
             for spec in specs:
                 if chosen.files and spec.name.removesuffix(".spec.js") not in chosen.files:
                     continue
