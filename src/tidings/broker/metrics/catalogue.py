@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import resource
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tidings.broker.coordinators import share_places
-from tidings.broker.metrics.exposition import Kind, Metric, Sample, histogram
 from tidings.broker.metrics.traffic import LATENCY_S, ApiTraffic
 from tidings.coordination.share_state.state import Place
 from tidings.log.partition import Partition
+from tidings.monitoring.exposition import Kind, Metric, Sample, histogram
+from tidings.monitoring.process import cpu_seconds, open_fds, resident_memory_bytes
 from tidings.wire.error_codes import ApiError, ErrorCode
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ METRICS: dict[Metric, Source] = {}
 _API = ("api",)
 _PARTITION = ("topic", "partition")
 _LAG = ("group", "topic", "partition")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 def metric(name: str, kind: Kind, help: str, *labels: str) -> Callable[[Source], Source]:
@@ -249,17 +247,16 @@ def _uptime(broker: Broker) -> Iterator[Sample | None]:
 
 @metric("process_resident_memory_bytes", Kind.GAUGE, "Memory that the process has in use.")
 def _memory(broker: Broker) -> Iterator[Sample | None]:
-    with suppress(OSError), open("/proc/self/statm") as statm:
-        yield Sample((), int(statm.read().split()[1]) * _PAGE_BYTES)
+    if (size_bytes := resident_memory_bytes()) is not None:
+        yield Sample((), size_bytes)
 
 
 @metric("process_cpu_seconds_total", Kind.COUNTER, "Processor time spent.")
 def _cpu(broker: Broker) -> Iterator[Sample | None]:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    yield Sample((), usage.ru_utime + usage.ru_stime)
+    yield Sample((), cpu_seconds())
 
 
 @metric("process_open_fds", Kind.GAUGE, "Files and sockets open.")
 def _open_fds(broker: Broker) -> Iterator[Sample | None]:
-    with suppress(OSError):
-        yield Sample((), len(os.listdir("/proc/self/fd")))
+    if (count := open_fds()) is not None:
+        yield Sample((), count)
