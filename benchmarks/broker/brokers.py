@@ -13,12 +13,12 @@ from typing import Literal, Protocol
 from tests.peers.apache_kafka import KAFKAS_OWN_JVM, ApacheKafka
 
 from benchmarks.machine import have_at_hand
+from benchmarks.results import TIDINGS
 from tidings.testing.broker import BrokerProcess
 
 STARTING_BYTES = 1_500_000_000
 """Memory to have at hand at a start: Kafka's heap, and more."""
 
-TIDINGS = "Tidings"
 KAFKA = "Apache Kafka"
 
 Durability = Literal["default", "os", "fsync"]

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape
 
-from benchmarks.broker.brokers import KAFKA, TIDINGS
-from benchmarks.broker.results import Figure, tables
+from benchmarks.broker.brokers import KAFKA
+from benchmarks.results import TIDINGS, Figure, tables
 
 WIDTH = 1000
 LEFT = 390
@@ -23,7 +23,7 @@ INK, FAINT, MET, MISSED, WORSE = "#24292f", "#d0d7de", "#1a7f37", "#bf8700", "#c
 def svg(figures: Sequence[Figure]) -> str:
     """Those with a target beside Kafka. To the right of the line at 1x Tidings is better; whiskers are the worst and
     the best round of one beside the best and the worst of the other; a tick is the target."""
-    compared = [figure for figure in figures if figure.times_better and _wanted(figure)]
+    compared = [figure for figure in figures if figure.times_better(KAFKA) and _wanted(figure)]
     ends = [times for figure in compared for times in _whisker(figure)]
     scale = _Scale(min([0.5, *ends]), max([2.0, *ends]))
     parts: list[str] = []
@@ -93,9 +93,9 @@ def _frame(height: float, scale: _Scale) -> Iterable[str]:
 
 
 def _row(figure: Figure, y: float, scale: _Scale) -> Iterable[str]:
-    times = figure.times_better
+    times = figure.times_better(KAFKA)
     assert times is not None
-    colour = MET if figure.met else MISSED if times >= 1 else WORSE
+    colour = MET if figure.met(KAFKA) else MISSED if times >= 1 else WORSE
     low, high = _whisker(figure)
     middle = y - 4
     yield _text(LEFT - 12, y, figure.quantity.name, anchor="end")

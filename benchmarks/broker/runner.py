@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from subprocess import SubprocessError
@@ -13,14 +13,13 @@ from time import perf_counter
 from tests.interop.suites import PEERS
 
 from benchmarks.broker.brokers import prepared
-from benchmarks.broker.results import Results
 from benchmarks.broker.running import Running
 from benchmarks.broker.scenarios import warm_up
 from benchmarks.broker.sessions import Session
 from benchmarks.broker.sizes import Sizes
+from benchmarks.command import Tell
+from benchmarks.results import Results
 from tidings.errors import TidingsError
-
-Tell = Callable[[str], None]
 
 DATA = PEERS / "benchmark"
 

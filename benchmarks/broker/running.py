@@ -8,8 +8,8 @@ from pathlib import Path
 
 from benchmarks.broker import raw_client
 from benchmarks.broker.brokers import Durability, Server
-from benchmarks.broker.quantities import Quantity
 from benchmarks.broker.sizes import Sizes
+from benchmarks.quantities import Quantity
 
 LABELS: dict[Durability, str] = {"default": "", "os": "page cache", "fsync": "fsync per acknowledgement"}
 

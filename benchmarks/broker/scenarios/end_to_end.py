@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from benchmarks.broker import frames, load
 from benchmarks.broker.load import Load
-from benchmarks.broker.quantities import P99, Quantity
+from benchmarks.broker.quantities import P99
 from benchmarks.broker.running import Running
 from benchmarks.machine import have_at_hand
+from benchmarks.quantities import Quantity
 
 RECORD_BYTES = 1024
 SPARE_BYTES = 300_000_000

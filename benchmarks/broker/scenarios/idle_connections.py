@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from benchmarks.broker import frames, load, raw_client
-from benchmarks.broker.quantities import Quantity, limit
 from benchmarks.broker.running import Running
 from benchmarks.machine import resident_mb
+from benchmarks.quantities import Quantity, limit
 
 RECORD_BYTES = 1024
 TIMEOUT_S = 60.0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks.broker.quantities import RESIDENT, Quantity
+from benchmarks.broker.quantities import RESIDENT
 from benchmarks.broker.running import Running
 from benchmarks.broker.scenarios.start import MEMORY
 from benchmarks.machine import resident_mb
+from benchmarks.quantities import Quantity
 
 
 def measure(running: Running) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from time import perf_counter
 
 from benchmarks.broker import frames, load, raw_client
-from benchmarks.broker.quantities import Quantity, limit
 from benchmarks.broker.running import Running
+from benchmarks.quantities import Quantity, limit
 
 RECORD_BYTES = 1024
 TOPICS = 10

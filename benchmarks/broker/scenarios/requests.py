@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from benchmarks.broker import frames, load
-from benchmarks.broker.quantities import P99, THROUGHPUT, THROUGHPUT_FSYNC, Quantity
+from benchmarks.broker.quantities import P99, THROUGHPUT, THROUGHPUT_FSYNC
 from benchmarks.broker.running import Running
 from benchmarks.machine import have_at_hand
+from benchmarks.quantities import Quantity
 
 RECORD_BYTES = 1024
 SPARE_BYTES = 300_000_000

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks.broker.quantities import START, Quantity
+from benchmarks.broker.quantities import START
 from benchmarks.broker.running import Running
 from benchmarks.broker.scenarios.filling import fill
 from benchmarks.broker.scenarios.start import TITLE, first_record_s
+from benchmarks.quantities import Quantity
 
 TOPIC = "restart"
 

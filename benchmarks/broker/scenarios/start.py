@@ -10,9 +10,10 @@ from collections.abc import Callable
 from time import perf_counter, sleep
 
 from benchmarks.broker import confluent_client, raw_client
-from benchmarks.broker.quantities import RESIDENT, START, Quantity
+from benchmarks.broker.quantities import RESIDENT, START
 from benchmarks.broker.running import Running
 from benchmarks.machine import resident_mb
+from benchmarks.quantities import Quantity
 
 TITLE = "Start"
 MEMORY = "Resident memory"

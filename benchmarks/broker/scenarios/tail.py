@@ -5,9 +5,9 @@ from __future__ import annotations
 from benchmarks.broker import frames, load
 from benchmarks.broker.brokers import free_gb
 from benchmarks.broker.load import Load
-from benchmarks.broker.quantities import Quantity, limit
 from benchmarks.broker.running import Running
 from benchmarks.broker.scenarios.filling import fill
+from benchmarks.quantities import Quantity, limit
 
 SHORT_GB = 0.001
 FETCH_BYTES = 64 << 10

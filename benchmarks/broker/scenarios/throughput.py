@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from benchmarks.broker import frames, load, rdkafka_performance
-from benchmarks.broker.quantities import THROUGHPUT, THROUGHPUT_FSYNC, Quantity
+from benchmarks.broker.quantities import THROUGHPUT, THROUGHPUT_FSYNC
 from benchmarks.broker.running import Running
 from benchmarks.machine import cpu_seconds, have_at_hand
+from benchmarks.quantities import Quantity
 
 RECORD_BYTES = (100, 1024, 10_240)
 BATCH_BYTES = 64 << 10

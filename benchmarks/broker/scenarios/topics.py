@@ -5,8 +5,9 @@ from __future__ import annotations
 from time import perf_counter
 
 from benchmarks.broker import frames, load, raw_client
-from benchmarks.broker.quantities import P99, THROUGHPUT, Quantity
+from benchmarks.broker.quantities import P99, THROUGHPUT
 from benchmarks.broker.running import Running
+from benchmarks.quantities import Quantity
 
 RECORD_BYTES = 1024
 CONNECTIONS = 50

@@ -8,45 +8,44 @@ from statistics import median
 
 import msgspec
 
-from benchmarks.broker.brokers import KAFKA, TIDINGS
-from benchmarks.broker.quantities import Quantity
+from benchmarks.quantities import Quantity
+
+TIDINGS = "Tidings"
 
 
 class Figure(msgspec.Struct):
-    """One quantity of both brokers: a value for each round."""
+    """One quantity of all who were measured: a value for each round, by their names."""
 
     quantity: Quantity
     values: dict[str, list[float]]
 
-    def median(self, broker: str) -> float | None:
+    def median(self, name: str) -> float | None:
         """None if it was not measured."""
-        values = self.values.get(broker)
+        values = self.values.get(name)
         return median(values) if values else None
 
-    def spread(self, broker: str) -> tuple[float, float]:
+    def spread(self, name: str) -> tuple[float, float]:
         """The lowest and the highest."""
-        return min(self.values[broker]), max(self.values[broker])
+        return min(self.values[name]), max(self.values[name])
 
-    @property
-    def ratio(self) -> float | None:
-        """Tidings' median divided by Kafka's."""
-        ours, theirs = self.median(TIDINGS), self.median(KAFKA)
+    def ratio(self, other: str) -> float | None:
+        """Tidings' median divided by the other's."""
+        ours, theirs = self.median(TIDINGS), self.median(other)
         return ours / theirs if ours is not None and theirs else None
 
-    @property
-    def times_better(self) -> float | None:
+    def times_better(self, other: str) -> float | None:
         """The ratio, turned so that more is better for Tidings."""
-        if not self.ratio:
+        ratio = self.ratio(other)
+        if not ratio:
             return None
-        return self.ratio if self.quantity.more_is_better else 1 / self.ratio
+        return ratio if self.quantity.more_is_better else 1 / ratio
 
-    @property
-    def met(self) -> bool | None:
+    def met(self, other: str = "") -> bool | None:
         """Whether the target is met; None where there is no target, or nothing to hold against it."""
         target = self.quantity.target
         if target is None:
             return None
-        value = self.ratio if target.beside else self.median(TIDINGS)
+        value = self.ratio(other) if target.beside else self.median(TIDINGS)
         return None if value is None else target.is_met(value)
 
 
@@ -63,14 +62,14 @@ class Results(msgspec.Struct):
     failures: list[str] = msgspec.field(default_factory=list)
     notes: list[str] = msgspec.field(default_factory=list)
 
-    def add(self, quantity: Quantity, broker: str, value: float) -> None:
+    def add(self, quantity: Quantity, name: str, value: float) -> None:
         for figure in self.figures:
             if figure.quantity == quantity:
                 break
         else:
             figure = Figure(quantity, {})
             self.figures.append(figure)
-        figure.values.setdefault(broker, []).append(float(f"{value:.6g}"))
+        figure.values.setdefault(name, []).append(float(f"{value:.6g}"))
 
     def write(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
