@@ -30,9 +30,14 @@ def resident_mb(pid: int) -> float:
 
 def cpu_seconds(pid: int) -> float:
     """What process `pid` has used of processors since its start, user and system together; in steps of 10 ms."""
+    return sum(cpu_times(pid))
+
+
+def cpu_times(pid: int) -> tuple[float, float]:
+    """The same in its two parts: in the program itself, and in the kernel on its behalf."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    utime, stime = int(after_name[11]), int(after_name[12])
-    return (utime + stime) / os.sysconf("SC_CLK_TCK")
+    ticks_s = os.sysconf("SC_CLK_TCK")
+    return int(after_name[11]) / ticks_s, int(after_name[12]) / ticks_s
 
 
 def have_at_hand(size_bytes: int, folder: Path) -> None:
