@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from tidings.coordination.outcome import ClientInfo, Now, Outcome, Ticket
-from tidings.coordination.regex.automaton import Regex
-from tidings.coordination.regex.syntax import RegexError
 from tidings.coordination.transactions.registry import Registry
 from tidings.coordination.transactions.states import TransactionState
 from tidings.coordination.transactions.transaction import NO_TIME, Transaction
+from tidings.regex.automaton import Regex
+from tidings.regex.syntax import RegexError
 from tidings.wire.error_codes import ErrorCode
 from tidings.wire.messages import describe_transactions as described
 from tidings.wire.messages import list_transactions as listed

@@ -7,9 +7,9 @@ from hashlib import blake2b
 
 from tidings.coordination.groups.consumer.group import ResolvedRegex
 from tidings.coordination.groups.consumer.member import ConsumerMember
-from tidings.coordination.regex.automaton import Regex
-from tidings.coordination.regex.syntax import RegexError
 from tidings.coordination.topics import TopicDirectory
+from tidings.regex.automaton import Regex
+from tidings.regex.syntax import RegexError
 from tidings.wire.error_codes import ApiError, ErrorCode
 
 Regexes = dict[str, ResolvedRegex]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tidings.coordination.regex.syntax import (
+from tidings.regex.syntax import (
     TOPIC_CHARS,
     WORD_CHARS,
     Assertion,

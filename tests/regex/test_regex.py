@@ -8,8 +8,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from tidings.coordination.regex.automaton import Regex
-from tidings.coordination.regex.syntax import TOPIC_CHARS, RegexError
+from tidings.regex.automaton import Regex
+from tidings.regex.syntax import TOPIC_CHARS, RegexError
 
 NAMES = ["orders", "orders.eu", "payments", "a-b", "__consumer_offsets", "Orders", "x1", "aaaa", "ab", "abc", "foo_bar"]
 PIECES = st.recursive(

@@ -1,0 +1,1 @@
+"""Protocol Buffers: proto2 and proto3, as text."""
