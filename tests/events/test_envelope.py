@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings import event
+from tidings.events import context as event_context
 from tidings.events.context import EventContext
 from tidings.events.envelope import Envelope, headers_for, source_of
 from tidings.events.ids import derived_id, new_id, seeded_ids, traceparent_of
@@ -46,6 +47,18 @@ def test_caused_event_keeps_correlation_and_request_and_names_its_cause() -> Non
     assert envelope.client_address == "10.0.0.7"
     assert envelope.traceparent is not None
     assert re.fullmatch("00-" + "a" * 32 + "-(?!b{16})[0-9a-f]{16}-00", envelope.traceparent)
+
+
+def test_an_event_emitted_in_a_span_that_is_recorded_names_that_very_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    span = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
+    monkeypatch.setattr(event_context, "running_span", lambda: span)
+    with event_context.using(EventContext("c-1", "e-1", "00-" + "c" * 32 + "-" + "d" * 16 + "-00")):
+        envelope = Envelope(headers_for("e-2", "/x", "T", NOON_MS, event_context.current()))
+        assert (envelope.traceparent, envelope.causation_id) == (span, "e-1")
+        monkeypatch.setattr(event_context, "running_span", lambda: None)
+        outside = Envelope(headers_for("e-2", "/x", "T", NOON_MS, event_context.current()))
+        assert outside.traceparent is not None
+        assert outside.traceparent.startswith("00-" + "c" * 32)
 
 
 def test_attribute_names_are_what_the_specification_allows() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 
@@ -25,6 +25,8 @@ class EventContext:
     """The span that is running (W3C Trace Context)."""
     request_id: str | None = None
     client_address: str | None = None
+    in_span: bool = False
+    """`traceparent` names a span that somebody records, and so is what an event names as its parent."""
 
     def as_context(self) -> EventContext:
         return self
@@ -41,9 +43,16 @@ NOTHING = EventContext()
 source: ContextVar[ContextSource] = ContextVar("tidings_event_source", default=NOTHING)
 
 
+running_span: Callable[[], str | None] | None = None
+"""Gives the `traceparent` of the span that the running code is in; None where nobody records spans."""
+
+
 def current() -> EventContext:
     """What an event emitted here and now inherits."""
-    return source.get().as_context()
+    found = source.get().as_context()
+    if running_span is None or (span := running_span()) is None:
+        return found
+    return replace(found, traceparent=span, in_span=True)
 
 
 @contextmanager

@@ -8,7 +8,8 @@
     ce_time            when it was emitted
     ce_correlationid   of the whole workflow         (CloudEvents extension "Correlation")
     ce_causationid     of the event that led to it   (the same)
-    traceparent        W3C Trace Context, under the name that OpenTelemetry's Kafka instrumentation reads
+    traceparent        W3C Trace Context, under the name that OpenTelemetry's Kafka instrumentation reads: the span it was
+                       emitted in, where spans are recorded; else one that is named after the event
     ce_requestid       of the request that was being answered when it was emitted
     ce_clientaddress   where that request came from
 
@@ -47,6 +48,8 @@ def service_of(source: str) -> str:
 
 def headers_for(event_id: str, source: str, type_name: str, time_ms: int, context: EventContext) -> Headers:
     """The headers of a new event. It begins a workflow of its own when `context` knows of none."""
+    parent = context.traceparent
+    traceparent = parent if parent is not None and context.in_span else traceparent_of(event_id, parent)
     headers: Headers = [
         ("content-type", _CONTENT_TYPE),
         ("ce_specversion", b"1.0"),
@@ -55,7 +58,7 @@ def headers_for(event_id: str, source: str, type_name: str, time_ms: int, contex
         (TYPE, type_name.encode()),
         ("ce_time", _time_text(time_ms)),
         ("ce_correlationid", (context.correlation_id or event_id).encode()),
-        ("traceparent", traceparent_of(event_id, context.traceparent).encode()),
+        ("traceparent", traceparent.encode()),
     ]
     if context.causation_id is not None:
         headers.append(("ce_causationid", context.causation_id.encode()))
