@@ -8,8 +8,8 @@
     ce_time            when it was emitted
     ce_correlationid   of the whole workflow         (CloudEvents extension "Correlation")
     ce_causationid     of the event that led to it   (the same)
-    traceparent        W3C Trace Context, under the name that OpenTelemetry's Kafka instrumentation reads: the span it was
-                       emitted in, where spans are recorded; else one that is named after the event
+    traceparent        W3C Trace Context, under the name that OpenTelemetry's Kafka instrumentation reads: the span it
+                       was emitted in, where spans are recorded; else one that is named after the event
     ce_requestid       of the request that was being answered when it was emitted
     ce_clientaddress   where that request came from
 
