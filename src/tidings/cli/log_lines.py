@@ -1,4 +1,4 @@
-"""What the broker logs, on stderr: as text for people (the message alone), or as JSON for machines."""
+"""What is logged, on stderr: as text for people, or as JSON for machines."""
 
 from __future__ import annotations
 
@@ -9,15 +9,33 @@ from tidings.errors import OperatorError
 
 FORMATS = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
+SERVICE_TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def log_to_stderr(format: str, level: str) -> None:
-    """Raises OperatorError for a format or a level that is not known."""
+    """The broker's log; as text the message alone. Raises OperatorError for a format or a level that is not known."""
     _check("log format", format, FORMATS)
     _check("log level", level, LEVELS)
+    _log_to_stderr(_formatter(format), level, force=True)
+
+
+def log_services_to_stderr(format: str, level: str) -> None:
+    """The log of services; as JSON, a line of a handler's own says which event it handles. Raises OperatorError."""
+    _check("log format", format, FORMATS)
+    _check("log level", level, LEVELS)
+    if format == "text":
+        _log_to_stderr(logging.Formatter(SERVICE_TEXT), level)
+        return
+    from tidings.cli.json_lines import JsonLines
+    from tidings.service.operations.log_fields import fields_of_now
+
+    _log_to_stderr(JsonLines(fields_of_now), level)
+
+
+def _log_to_stderr(formatter: logging.Formatter, level: str, *, force: bool = False) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_formatter(format))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=force)
 
 
 def _formatter(format: str) -> logging.Formatter:
