@@ -1,8 +1,8 @@
 """An Avro schema as text: its canonical form, and the normalized one.
 
 The canonical form is what Apache Avro writes of a schema that it read: what is said once is said at its place, in one
-order of members. The normalized one is the parsing canonical form of Avro's specification, with full names, but keeps
-what that drops: defaults, aliases, docs and whatever else a schema says, in the order of the names.
+order of members. Normalized, as Confluent's registry does it, the members that Avro gives no meaning to and the aliases
+are in the order of their names as well.
 """
 
 from __future__ import annotations
@@ -16,35 +16,39 @@ from tidings.registry.compatibility.avro.types import (
     Map,
     Named,
     Primitive,
+    Props,
     Record,
     Type,
     Union,
 )
 from tidings.registry.compatibility.json_text import Json, write
 
+_LOGICAL = ("logicalType", "precision", "scale")
+
 
 def canonical(schema: AvroSchema) -> str:
-    return write(_Canonical(set(schema.known)).type(schema.root, ""))
+    return write(_Writer(set(schema.known), is_normalized=False).type(schema.root, ""))
 
 
 def normalized(schema: AvroSchema) -> str:
-    return write(_Normalized(set(schema.known)).type(schema.root))
+    return write(_Writer(set(schema.known), is_normalized=True).type(schema.root, ""))
 
 
-class _Canonical:
+class _Writer:
     """`named` are the types that need not be written out again."""
 
-    def __init__(self, named: set[str]) -> None:
+    def __init__(self, named: set[str], *, is_normalized: bool) -> None:
         self._named = named
+        self._is_normalized = is_normalized
 
     def type(self, kind: Type, space: str) -> Json:
         match kind:
             case Primitive(name):
-                return {"type": name, **kind.props} if kind.props else name
+                return {"type": name, **self._props(kind.props)} if kind.props else name
             case Array(items):
-                return {"type": "array", "items": self.type(items, space), **kind.props}
+                return {"type": "array", "items": self.type(items, space), **self._props(kind.props)}
             case Map(values):
-                return {"type": "map", "values": self.type(values, space), **kind.props}
+                return {"type": "map", "values": self.type(values, space), **self._props(kind.props)}
             case Union(branches):
                 return [self.type(branch, space) for branch in branches]
             case Named():
@@ -58,7 +62,7 @@ class _Canonical:
         json: dict[str, Json] = {"type": _type_name(kind), "name": kind.simple_name}
         if kind.namespace != space:
             json["namespace"] = kind.namespace
-        if kind.doc is not None:
+        if kind.doc is not None and not (self._is_normalized and not kind.doc):
             json["doc"] = kind.doc
         match kind:
             case Record():
@@ -69,9 +73,9 @@ class _Canonical:
                     json["default"] = kind.default
             case Fixed():
                 json["size"] = kind.size
-        json |= kind.props
+        json |= self._props(kind.props)
         if kind.aliases:
-            json["aliases"] = [_short(alias, kind.namespace) for alias in kind.aliases]
+            json["aliases"] = [_short(alias, kind.namespace) for alias in self._aliases(kind.aliases)]
         return json
 
     def _field(self, field: Field, space: str) -> Json:
@@ -79,73 +83,27 @@ class _Canonical:
         if field.doc is not None:
             json["doc"] = field.doc
         if field.has_default:
-            json["default"] = field.default
+            json["default"] = _sorted(field.default) if self._is_normalized else field.default
         if field.order != "ascending":
             json["order"] = field.order
         if field.aliases:
-            json["aliases"] = field.aliases
-        return json | field.props
+            json["aliases"] = self._aliases(field.aliases)
+        return json | self._props(field.props)
 
+    def _aliases(self, aliases: list[str]) -> list[str]:
+        return sorted(set(aliases)) if self._is_normalized else aliases
 
-class _Normalized:
-    def __init__(self, named: set[str]) -> None:
-        self._named = named
-
-    def type(self, kind: Type) -> Json:
-        match kind:
-            case Primitive(name):
-                return {"type": name, **_in_order(kind.props)} if kind.props else name
-            case Array(items):
-                return {"type": "array", "items": self.type(items), **_in_order(kind.props)}
-            case Map(values):
-                return {"type": "map", "values": self.type(values), **_in_order(kind.props)}
-            case Union(branches):
-                return [self.type(branch) for branch in branches]
-            case Named():
-                return self._by_name(kind)
-        raise AssertionError(kind)
-
-    def _by_name(self, kind: Named) -> Json:
-        if kind.name in self._named:
-            return kind.name
-        self._named.add(kind.name)
-        json: dict[str, Json] = {"name": kind.name, "type": _type_name(kind)}
-        match kind:
-            case Record():
-                json["fields"] = [self._field(field) for field in kind.fields]
-            case Enum():
-                json["symbols"] = kind.symbols
-                if kind.default is not None:
-                    json["default"] = kind.default
-            case Fixed():
-                json["size"] = kind.size
-        return json | _said(kind.aliases, kind.doc) | _in_order(kind.props)
-
-    def _field(self, field: Field) -> Json:
-        json: dict[str, Json] = {"name": field.name, "type": self.type(field.type)}
-        if field.has_default:
-            json["default"] = _sorted(field.default)
-        if field.order != "ascending":
-            json["order"] = field.order
-        return json | _said(field.aliases, field.doc) | _in_order(field.props)
-
-
-def _said(aliases: list[str], doc: str | None) -> dict[str, Json]:
-    json: dict[str, Json] = {}
-    if aliases:
-        json["aliases"] = sorted(aliases)
-    if doc is not None:
-        json["doc"] = doc
-    return json
-
-
-def _in_order(props: dict[str, Json]) -> dict[str, Json]:
-    return {key: _sorted(props[key]) for key in sorted(props)}
+    def _props(self, props: Props) -> Props:
+        """What says how the type is meant comes first."""
+        if not self._is_normalized:
+            return props
+        order = sorted(props, key=lambda key: (_LOGICAL.index(key) if key in _LOGICAL else len(_LOGICAL), key))
+        return {key: _sorted(props[key]) for key in order}
 
 
 def _sorted(value: Json) -> Json:
     if isinstance(value, dict):
-        return _in_order(value)
+        return {key: _sorted(value[key]) for key in sorted(value)}
     return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
@@ -159,6 +117,6 @@ def _type_name(kind: Named) -> str:
 
 
 def _short(name: str, space: str) -> str:
-    """As it can be written where `space` is meant by default. A name of Avro's own would be taken for that."""
+    """As it can be written where `space` is meant by default."""
     namespace, _, simple = name.rpartition(".")
     return simple if namespace == space else name

@@ -1,4 +1,4 @@
-"""A Protobuf schema as text: as it stands, and normalized.
+"""A Protobuf schema as text: as it stands, and normalized, laid out as Confluent's registry does.
 
 The order of messages is kept in both: records tell a message by its number in the file. Normalized, everything else is
 in the order of names and numbers, types are named in full, and what is written in two ways is written in one.
@@ -64,7 +64,7 @@ class _Writer:
         extensions = [line for extension in file.extensions for line in self._extension(extension, "")]
         services = [line for service in file.services for line in self._service(service)]
         for block in (imports, self._option_lines(file.options), types, extensions, services):
-            lines += ["", *block] if block and lines else block
+            lines += ["", *block] if block else []
         return lines
 
     def _names(self, names: list[str]) -> list[str]:
@@ -114,12 +114,9 @@ class _Writer:
         constants = enum.constants
         if self._is_normalized:
             constants = sorted(constants, key=lambda constant: (constant.number, constant.name))
-        body = [
-            self._reserved(enum.reserved),
-            self._option_lines(enum.options),
-            [line for constant in constants for line in self._constant(constant)],
-        ]
-        return _block(f"enum {enum.name}", body)
+        body = self._reserved(enum.reserved) + self._option_lines(enum.options)
+        body += [line for constant in constants for line in self._constant(constant)]
+        return _block(f"enum {enum.name}", [body])
 
     def _constant(self, constant: Constant) -> Lines:
         return self._with_options(f"{constant.name} = {constant.number}", constant.options)
@@ -180,7 +177,11 @@ class _Writer:
         return sorted(options, key=lambda option: option.name) if self._is_normalized else options
 
     def _option(self, option: Option) -> Lines:
-        first, *rest = self._value(option.value)
+        value = option.value
+        if isinstance(value, list) and len(value) == 1:
+            first, *rest = _ended(self._value(value[0]), "]")
+            return [f"{option.name} = [{first}", *rest]
+        first, *rest = self._value(value)
         return [f"{option.name} = {first}", *rest]
 
     def _value(self, value: Value) -> Lines:
