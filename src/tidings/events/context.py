@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class EventContext:
+
+class EventContext(msgspec.Struct, frozen=True):
     """What the next event inherits. Each may be unknown."""
 
     correlation_id: str | None = None
@@ -52,7 +52,7 @@ def current() -> EventContext:
     found = source.get().as_context()
     if running_span is None or (span := running_span()) is None:
         return found
-    return replace(found, traceparent=span, in_span=True)
+    return msgspec.structs.replace(found, traceparent=span, in_span=True)
 
 
 @contextmanager

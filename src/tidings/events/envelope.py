@@ -129,6 +129,23 @@ class Envelope:
     def client_address(self) -> str | None:
         return self._text("ce_clientaddress")
 
+    def as_context(self, event_id: str) -> EventContext:
+        """What the events inherit that this one, which has the id `event_id`, leads to."""
+        get = self._values.get
+        correlation, trace = get("ce_correlationid"), get("traceparent") or get("ce_traceparent")
+        request, client = get("ce_requestid"), get("ce_clientaddress")
+        try:
+            return EventContext(
+                correlation.decode() if correlation else event_id,
+                event_id,
+                None if trace is None else trace.decode(),
+                None if request is None else request.decode(),
+                None if client is None else client.decode(),
+            )
+        except UnicodeDecodeError:  # what is no text is left out
+            correlation_id = self.correlation_id or event_id
+            return EventContext(correlation_id, event_id, self.traceparent, self.request_id, self.client_address)
+
     def _text(self, name: str) -> str | None:
         return text_of(self._values, name)
 

@@ -81,10 +81,7 @@ class EventRecord(Generic[T]):
 
     def as_context(self) -> EventContext:
         """What the events it leads to inherit."""
-        envelope = self.envelope
-        return EventContext(
-            self.correlation_id, self.id, envelope.traceparent, envelope.request_id, envelope.client_address
-        )
+        return self.envelope.as_context(self.id)
 
     def __repr__(self) -> str:
         return f"<EventRecord {self.type} {self.id} at {self.position}>"
