@@ -11,7 +11,9 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from tidings.cli.cluster import Cluster, Offsets, Partition
 from tidings.errors import UnavailableError
 from tidings.events.position import Position
+from tidings.service.operations.receipts import Receipt, read_receipt
 from tidings.service.trace import Sighting, sighting
+from tidings.service.transports.base import Received
 
 _BATCH = 1000
 _WAIT_S = 0.25
@@ -23,6 +25,8 @@ class Seen(NamedTuple):
 
     event: Sighting
     data: bytes | None
+    receipt: Receipt | None = None
+    """If that is what it is."""
 
 
 class Reader:
@@ -53,6 +57,13 @@ class Reader:
 
     def read(self, starts: Offsets, ends: Offsets) -> Iterator[Seen]:
         """Every record from `starts` up to `ends`. Raises UnavailableError when the broker falls silent on the way."""
+        return map(seen, self._read(starts, ends))
+
+    def read_whole(self, starts: Offsets, ends: Offsets) -> Iterator[Received]:
+        """The same, with all that is in the records."""
+        return map(received, self._read(starts, ends))
+
+    def _read(self, starts: Offsets, ends: Offsets) -> Iterator[Message]:
         open_partitions = {at for at, start in starts.items() if start < ends.get(at, 0)}
         self._assign(starts, open_partitions)
         silent_s = 0.0
@@ -70,10 +81,17 @@ class Reader:
                 if message.offset() + 1 >= ends[at]:
                     open_partitions.discard(at)
                 if message.offset() < ends[at]:
-                    yield seen(message)
+                    yield message
 
     def follow(self, starts: Offsets) -> Iterator[Seen | None]:
         """Every record from `starts` on, without end. None when there has been nothing for a moment."""
+        return (None if message is None else seen(message) for message in self._follow(starts))
+
+    def follow_whole(self, starts: Offsets) -> Iterator[Received | None]:
+        """The same, with all that is in the records."""
+        return (None if message is None else received(message) for message in self._follow(starts))
+
+    def _follow(self, starts: Offsets) -> Iterator[Message | None]:
         self._assign(starts, starts)
         while True:
             messages = self._consumer.consume(_BATCH, _WAIT_S)
@@ -83,7 +101,7 @@ class Reader:
                 if message.error():
                     _is_end(message)
                 else:
-                    yield seen(message)
+                    yield message
 
     def _assign(self, starts: Offsets, partitions: Iterable[Partition]) -> None:
         self._consumer.assign([TopicPartition(*at, starts[at]) for at in partitions])
@@ -91,7 +109,16 @@ class Reader:
 
 def seen(message: Message) -> Seen:
     position = Position(message.topic(), message.partition(), message.offset())
-    return Seen(sighting(position, message.timestamp()[1], message.key(), message.headers()), message.value())
+    key, value, headers = message.key(), message.value(), message.headers()
+    return Seen(sighting(position, message.timestamp()[1], key, headers), value, read_receipt(headers, key, value))
+
+
+def received(message: Message) -> Received:
+    """A record as services see it."""
+    return Received(
+        message.topic(), message.partition(), message.offset(), message.timestamp()[1],
+        message.key(), message.value(), message.headers(),
+    )  # fmt: skip
 
 
 def _is_end(message: Message) -> bool:

@@ -17,12 +17,14 @@ class Retry:
     """`Retry(5, backoff="1s..5m")`: five attempts in all; the waits between them grow by one factor, from 1 s to 5 min.
 
     `on` names the exceptions worth another attempt; any other goes to the dead letters at once. A backoff of one
-    duration ("2s") waits that long each time. Raises DeclarationError for what makes no sense.
+    duration ("2s") waits that long each time. An event that was given up parks its key: later ones of the key wait for
+    somebody to decide about it, unless `park` is False. Raises DeclarationError for what makes no sense.
     """
 
     attempts: int = 5
     backoff: str = "200ms..30s"
     on: type[Exception] | tuple[type[Exception], ...] = Exception
+    park: bool = True
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
