@@ -19,6 +19,7 @@ from tidings.cli.tally import Tally
 from tidings.cli.topology_view import as_json as topology_as_json
 from tidings.cli.topology_view import lines as topology_lines
 from tidings.cli.topology_view import mermaid
+from tidings.cli.trace_notes import Known
 from tidings.cli.trace_view import as_json, tree
 from tidings.events.position import Position
 from tidings.service.topology import Link, Topology
@@ -74,7 +75,7 @@ def test_a_workflow_is_a_tree_with_times_services_and_places() -> None:
 def test_a_tree_tells_what_is_waited_for_what_came_twice_and_what_is_missing() -> None:
     again = event("2", "OrderShipped", "shipments", cause="1", after_ms=20, offset=5)
     (workflow,) = workflows([RECEIVED, SHIPPED, again, event("9", "Odd", "odd", cause="gone", after_ms=30)])
-    shown = drawn(tree(workflow, waiting={SHIPPED.position: ["pricing"]}))[5:]
+    shown = drawn(tree(workflow, known=Known(waiting={SHIPPED.position: ["pricing"]})))[5:]
     assert [line.split("  ")[0] if not line.startswith(" ") else line.strip() for line in shown] == [
         "OrderReceived",
         "└─ OrderShipped",
@@ -93,7 +94,7 @@ def test_keys_are_shown_where_there_is_room() -> None:
 
 def test_a_workflow_as_json_nests_its_effects() -> None:
     (workflow,) = workflows([RECEIVED, SHIPPED, PRICED])
-    document = as_json(workflow, waiting={PRICED.position: ["billing"]})
+    document = as_json(workflow, known=Known(waiting={PRICED.position: ["billing"]}))
     (received,) = document["roots"]
     (shipped,) = received["effects"]
     (priced,) = shipped["effects"]

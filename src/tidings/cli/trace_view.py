@@ -2,43 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tidings.cli.moments import iso_time, span
-from tidings.cli.screen import printable, table
+from tidings.cli.screen import printable
+from tidings.cli.trace_notes import NOTHING_KNOWN, Known, dead_letter_as_json, notes, receipt_as_json
 from tidings.events.envelope import service_of
-from tidings.events.position import Position
 from tidings.service.trace import Sighting, Step, Workflow
-
-Waiting = Mapping[Position, list[str]]
-"""The groups that read a record's stream and have yet to say that they are done with it."""
 
 WIDE_COLUMNS = 100
 
 
-def tree(workflow: Workflow, *, waiting: Waiting | None = None, columns: int = 80) -> RenderableType:
-    """The heading, and a line for each event: what, when (from the start, and after its cause), by whom, and where."""
+def tree(workflow: Workflow, *, known: Known = NOTHING_KNOWN, columns: int = 80) -> RenderableType:
+    """The heading, and a line for each event: what, when (from the start), how long after its cause, by whom, where.
+
+    Where services write receipts, the time after the cause is told in two: how long the cause `waited` to be handled,
+    and how long that `took`.
+    """
     wide = columns >= WIDE_COLUMNS
-    names = ["event", "key", "at", "after", "by", "where"]
-    lines = table(*(name for name in names if wide or name != "key"), numbers=("at", "after"))
+    times = ["waited", "took"] if workflow.has_receipts else ["after"]
+    names = ["event", "key", "at", *times, "by", "where"]
+    lines: list[list[Text] | Text] = [[Text(name, "quiet") for name in names if wide or name != "key"]]
     for branches, step in _lines(workflow):
         event = step.event
         cells = [
             Text.assemble((branches, "quiet"), (printable(event.type or "(no type)"), "event")),
             Text(printable(event.key or ""), "key"),
             Text(f"+{span(event.time_ms - workflow.start_ms)}" if event.time_ms > workflow.start_ms else "start"),
-            Text(span(event.time_ms - step.caused_by.time_ms) if step.caused_by else "", "quiet"),
+            *(Text(time, "quiet") for time in (_handling(step) if workflow.has_receipts else [_after(step)])),
             Text(printable(service(event)), "service"),
             Text(str(event.position), "place"),
         ]
-        lines.add_row(*(cells if wide else cells[:1] + cells[2:]))
-        for note in _notes(step, waiting or {}):
-            lines.add_row(Text.assemble((_below(branches, step), "quiet"), note))
-    return Group(heading(workflow), Text(), lines)
+        lines.append(cells if wide else cells[:1] + cells[2:])
+        lines += [Text.assemble((_below(branches, step), "quiet"), note) for note in notes(step, known)]
+    numbers = range(1 + wide, 2 + wide + len(times))
+    return Group(heading(workflow), Text(), *_aligned(lines, numbers))
+
+
+def _aligned(lines: list[list[Text] | Text], numbers: range) -> Iterator[Text]:
+    """The cells of each line below those of the others, numbers on the right. What is no list goes over all columns."""
+    rows = [line for line in lines if isinstance(line, list)]
+    widths = [max(cell.cell_len for cell in column) for column in zip(*rows, strict=True)]
+    for line in lines:
+        if isinstance(line, list):
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True)):
+                pad = cell.pad_left if index in numbers else cell.pad_right
+                pad(width - cell.cell_len)
+            line = Text("  ", no_wrap=True, overflow="ellipsis").join(line)
+        line.rstrip()
+        yield line
 
 
 def heading(workflow: Workflow) -> Text:
@@ -62,13 +78,16 @@ def service(event: Sighting) -> str:
     return service_of(event.source or "")
 
 
-def _notes(step: Step, waiting: Waiting) -> Iterator[tuple[str, str]]:
-    if step.event.causation_id and not step.caused_by:
-        yield "its cause is out of sight", "warn"
-    for again in step.again:
-        yield f"again at {again.position}", "warn"
-    for group in waiting.get(step.event.position, ()):
-        yield f"waiting for {group}", "warn"
+def _after(step: Step) -> str:
+    return span(step.event.time_ms - step.caused_by.time_ms) if step.caused_by else ""
+
+
+def _handling(step: Step) -> list[str]:
+    """How long the cause waited for the handler that emitted this event, and how long that took."""
+    receipt = step.made_by
+    if receipt is None or step.caused_by is None:
+        return ["", ""]
+    return [span(max(0.0, receipt.began_ms - step.caused_by.time_ms)), span(receipt.handling_ms)]
 
 
 def _lines(workflow: Workflow) -> Iterator[tuple[str, Step]]:
@@ -91,12 +110,12 @@ def _below(branches: str, step: Step) -> str:
     return passing + ("│  " if step.effects else "   ")
 
 
-def as_json(workflow: Workflow, *, waiting: Waiting | None = None) -> dict[str, Any]:
+def as_json(workflow: Workflow, *, known: Known = NOTHING_KNOWN) -> dict[str, Any]:
     """The same, for machines. Times are milliseconds; `effects` nest."""
     documents: dict[int, dict[str, Any]] = {}
     roots = []
     for _, step in workflow.steps():
-        documents[id(step)] = document = _step_as_json(step, workflow, waiting or {})
+        documents[id(step)] = document = _step_as_json(step, workflow, known)
         if step.caused_by is None:
             roots.append(document)
     for _, step in workflow.steps():
@@ -110,7 +129,7 @@ def as_json(workflow: Workflow, *, waiting: Waiting | None = None) -> dict[str, 
     }
 
 
-def _step_as_json(step: Step, workflow: Workflow, waiting: Waiting) -> dict[str, Any]:
+def _step_as_json(step: Step, workflow: Workflow, known: Known) -> dict[str, Any]:
     event = step.event
     cause = step.caused_by
     return {
@@ -118,7 +137,10 @@ def _step_as_json(step: Step, workflow: Workflow, waiting: Waiting) -> dict[str,
         "since_start_ms": round(event.time_ms - workflow.start_ms, 3),
         "since_cause_ms": round(event.time_ms - cause.time_ms, 3) if cause else None,
         "again": [str(again.position) for again in step.again],
-        "waiting_for": list(waiting.get(event.position, ())),
+        "handled": [receipt_as_json(step, receipt) for receipt in step.receipts],
+        "dead_letters": [dead_letter_as_json(letter) for letter in step.dead],
+        "waiting_for": list(known.waiting.get(event.position, ())),
+        "missing": [one._asdict() for one in known.missing.get(event.position, ())],
     }
 
 

@@ -1,7 +1,8 @@
 """Rebuilding a workflow from the log alone: which event caused which.
 
 Nobody owns a workflow and nobody keeps a record of it. But every event names its cause and the workflow it belongs to
-(`causationid`, `correlationid`), so the records tell the whole story, whoever reads them.
+(`causationid`, `correlationid`), so the records tell the whole story, whoever reads them. Dead letters tell what was
+given up, and receipts, where services write them, who handled an event and when.
 
 Pure: it is given records, in any order, and gives back trees.
 """
@@ -14,6 +15,8 @@ from dataclasses import dataclass, field
 
 from tidings.events.envelope import Envelope
 from tidings.events.position import Position
+from tidings.service.operations.burials import Burial, burial_in
+from tidings.service.operations.receipts import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Sighting:
     causation_id: str | None = None
     request_id: str | None = None
     client_address: str | None = None
+    burial: Burial | None = None
+    """What a dead letter says of its end; all else that it says is of the event it was."""
 
     @property
     def workflow_id(self) -> str | None:
@@ -42,6 +47,10 @@ class Sighting:
 
     def answers_to(self, query: str) -> bool:
         return query in (self.id, self.key, self.correlation_id)
+
+
+Evidence = Sighting | Receipt
+"""What the log has to say of workflows."""
 
 
 def sighting(
@@ -60,6 +69,7 @@ def sighting(
         causation_id=said.causation_id,
         request_id=said.request_id,
         client_address=said.client_address,
+        burial=burial_in(said.headers),
     )
 
 
@@ -72,6 +82,12 @@ class Step:
     effects: list[Step] = field(default_factory=list)
     again: list[Sighting] = field(default_factory=list)
     """Further records of the same event: a redelivery that did its work twice."""
+    dead: list[Sighting] = field(default_factory=list)
+    """Its dead letters."""
+    receipts: list[Receipt] = field(default_factory=list)
+    """Of those who handled it, in the order they began."""
+    made_by: Receipt | None = None
+    """Of the handling that it came of."""
 
     def walk(self) -> Iterator[tuple[int, Step]]:
         """This step and all that follows from it, causes first, each with its depth."""
@@ -80,6 +96,10 @@ class Step:
             depth, step = waiting.pop()
             yield depth, step
             waiting += [(depth + 1, effect) for effect in reversed(step.effects)]
+
+    def queued_ms(self, receipt: Receipt) -> float:
+        """How long the event waited, from being emitted until the handler of `receipt` first began."""
+        return max(0.0, receipt.began_ms - self.event.time_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,28 +124,40 @@ class Workflow:
     def end_ms(self) -> float:
         return max(step.event.time_ms for _, step in self.steps())
 
+    @property
+    def has_receipts(self) -> bool:
+        return any(step.receipts for _, step in self.steps())
 
-def workflows(sightings: Iterable[Sighting]) -> list[Workflow]:
+
+def workflows(evidence: Iterable[Evidence]) -> list[Workflow]:
     """The records sorted into workflows, the oldest first. A record without id belongs to none, and is left out."""
     by_workflow: defaultdict[str, list[Sighting]] = defaultdict(list)
-    for event in sightings:
-        if event.workflow_id is not None:
-            by_workflow[event.workflow_id].append(event)
+    receipts: list[Receipt] = []
+    for record in evidence:
+        if isinstance(record, Receipt):
+            receipts.append(record)
+        elif record.workflow_id is not None:
+            by_workflow[record.workflow_id].append(record)
     found = [Workflow(workflow_id, _roots(events)) for workflow_id, events in by_workflow.items()]
+    _hand_out(receipts, found)
     return sorted((workflow for workflow in found if workflow.roots), key=lambda workflow: workflow.start_ms)
 
 
 def _roots(events: list[Sighting]) -> list[Step]:
     steps: dict[str, Step] = {}
-    for event in sorted(events, key=lambda event: (event.time_ms, event.position)):
+    # A dead letter has the headers of the event it was: the event itself comes first, if it is still there.
+    for event in sorted(events, key=lambda event: (event.burial is not None, event.time_ms, event.position)):
         if event.id is None:
             continue
-        if event.id in steps:
-            steps[event.id].again.append(event)
-        else:
-            steps[event.id] = Step(event, None)
+        step = steps.get(event.id)
+        if step is None:
+            step = steps[event.id] = Step(event, None)
+        elif event.burial is None:
+            step.again.append(event)
+        if event.burial is not None:
+            step.dead.append(event)
     roots = []
-    for step in steps.values():
+    for step in sorted(steps.values(), key=lambda step: (step.event.time_ms, step.event.position)):
         cause = steps.get(step.event.causation_id or "")
         if cause is None or _leads_to(step, cause):
             roots.append(step)
@@ -140,13 +172,28 @@ def _leads_to(step: Step, cause: Step) -> bool:
     return any(follower is cause for _, follower in step.walk())
 
 
-def find(query: str, scan: Callable[[], Iterable[Sighting]]) -> list[Workflow]:
+def _hand_out(receipts: list[Receipt], found: list[Workflow]) -> None:
+    """Each receipt to the event it is of, and to those that came of it."""
+    if not receipts:
+        return
+    steps = {step.event.id: step for workflow in found for _, step in workflow.steps()}
+    for receipt in sorted(receipts, key=lambda receipt: (receipt.began_ms, receipt.service, receipt.handler)):
+        if (step := steps.get(receipt.event)) is not None:
+            step.receipts.append(receipt)
+        for output in receipt.outputs:
+            if (made := steps.get(output)) is not None:
+                made.made_by = receipt
+
+
+def find(query: str, scan: Callable[[], Iterable[Evidence]]) -> list[Workflow]:
     """The workflows of the events that have `query` as their id, key or correlation id.
 
     `scan` is called twice, and must give the same records each time: an effect may be met before the event that was
     asked for, and keeping every record until then could take more memory than there is.
     """
-    wanted = {event.workflow_id for event in scan() if event.answers_to(query)} - {None}
+    wanted = {record.workflow_id for record in scan() if isinstance(record, Sighting) and record.answers_to(query)} - {
+        None
+    }
     if not wanted:
         return []
-    return workflows(event for event in scan() if event.workflow_id in wanted)
+    return workflows(record for record in scan() if record.workflow_id in wanted)
