@@ -11,7 +11,6 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from tidings.cli.cluster import Cluster, Offsets, Partition
 from tidings.errors import UnavailableError
 from tidings.events.position import Position
-from tidings.service.operations.receipts import Receipt, read_receipt
 from tidings.service.trace import Sighting, sighting
 from tidings.service.transports.base import Received
 
@@ -25,8 +24,6 @@ class Seen(NamedTuple):
 
     event: Sighting
     data: bytes | None
-    receipt: Receipt | None = None
-    """If that is what it is."""
 
 
 class Reader:
@@ -109,8 +106,7 @@ class Reader:
 
 def seen(message: Message) -> Seen:
     position = Position(message.topic(), message.partition(), message.offset())
-    key, value, headers = message.key(), message.value(), message.headers()
-    return Seen(sighting(position, message.timestamp()[1], key, headers), value, read_receipt(headers, key, value))
+    return Seen(sighting(position, message.timestamp()[1], message.key(), message.headers()), message.value())
 
 
 def received(message: Message) -> Received:

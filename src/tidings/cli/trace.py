@@ -53,7 +53,7 @@ def trace(
     from tidings.cli.reader import Reader
     from tidings.cli.run import find as find_services
     from tidings.service.operations.missing import missing
-    from tidings.service.trace import find
+    from tidings.service.trace import evidence, find
 
     descriptions = [service.describe() for target in services or () for service in find_services(target)]
     cluster = Cluster(url)
@@ -63,8 +63,8 @@ def trace(
 
     def scan() -> Iterator[Evidence]:
         with Reader(cluster) as reader:
-            for seen in reader.read(starts, ends):
-                yield seen.receipt or seen.event
+            for record in reader.read_whole(starts, ends):
+                yield evidence(record)
 
     found = find(query, scan)
     if not found:

@@ -39,7 +39,8 @@ def notes(step: Step, known: Known) -> Iterator[Note]:
         yield f"again at {again.position}", "warn"
     yield from _of_receipts(step)
     for letter in step.dead:
-        yield _of_dead_letter(letter), "bad"
+        outcome = step.settled.get(letter.position)
+        yield _of_dead_letter(letter) + (f", {outcome} since" if outcome else ""), "quiet" if outcome else "bad"
     yield from _of_what_is_missing(step, known)
 
 
@@ -66,6 +67,8 @@ def _of_dead_letter(letter: Sighting) -> str:
     if burial is None:
         return f"dead letter at {letter.position}"
     who = ".".join(part for part in (burial.service, burial.handler) if part)
+    if burial.behind:
+        return printable(f"parked by {who} behind {burial.behind} ({letter.position})")
     times = f" after {burial.attempts} attempts" if burial.attempts > 1 else ""
     said = ": ".join(part for part in (burial.error, burial.message) if part)
     cut = said if len(said) <= MESSAGE_CHARS_MAX else said[:MESSAGE_CHARS_MAX] + "…"
@@ -103,5 +106,7 @@ def receipt_as_json(step: Step, receipt: Receipt) -> dict[str, object]:
     }
 
 
-def dead_letter_as_json(letter: Sighting) -> dict[str, object]:
-    return {"at": str(letter.position), **(letter.burial._asdict() if letter.burial is not None else {})}
+def dead_letter_as_json(step: Step, letter: Sighting) -> dict[str, object]:
+    """`settled` is what became of it since: `handled`, `dropped`, or null."""
+    said = letter.burial._asdict() if letter.burial is not None else {}
+    return {"at": str(letter.position), **said, "settled": step.settled.get(letter.position)}

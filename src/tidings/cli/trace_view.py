@@ -138,7 +138,7 @@ def _step_as_json(step: Step, workflow: Workflow, known: Known) -> dict[str, Any
         "since_cause_ms": round(event.time_ms - cause.time_ms, 3) if cause else None,
         "again": [str(again.position) for again in step.again],
         "handled": [receipt_as_json(step, receipt) for receipt in step.receipts],
-        "dead_letters": [dead_letter_as_json(letter) for letter in step.dead],
+        "dead_letters": [dead_letter_as_json(step, letter) for letter in step.dead],
         "waiting_for": list(known.waiting.get(event.position, ())),
         "missing": [one._asdict() for one in known.missing.get(event.position, ())],
     }

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 
 from tidings.events.envelope import Envelope
 from tidings.events.position import Position
-from tidings.service.operations.burials import Burial, burial_in
-from tidings.service.operations.receipts import Receipt
+from tidings.service.operations.burials import Burial, Settlement, burial_in, settlement_in
+from tidings.service.operations.receipts import Receipt, read_receipt
+from tidings.service.transports.base import Received
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Sighting:
         return query in (self.id, self.key, self.correlation_id)
 
 
-Evidence = Sighting | Receipt
+Evidence = Sighting | Receipt | Settlement
 """What the log has to say of workflows."""
 
 
@@ -73,6 +74,15 @@ def sighting(
     )
 
 
+def evidence(record: Received) -> Evidence:
+    """What a record has to say."""
+    return (
+        read_receipt(record.headers, record.key, record.value)
+        or settlement_in(record)
+        or sighting(Position(*record[:3]), record.timestamp_ms, record.key, record.headers)
+    )
+
+
 @dataclass(slots=True)
 class Step:
     """An event in its workflow, with what it caused."""
@@ -84,6 +94,8 @@ class Step:
     """Further records of the same event: a redelivery that did its work twice."""
     dead: list[Sighting] = field(default_factory=list)
     """Its dead letters."""
+    settled: dict[Position, str] = field(default_factory=dict)
+    """What became of those that are done with, by where they stand: `handled` or `dropped`."""
     receipts: list[Receipt] = field(default_factory=list)
     """Of those who handled it, in the order they began."""
     made_by: Receipt | None = None
@@ -133,13 +145,19 @@ def workflows(evidence: Iterable[Evidence]) -> list[Workflow]:
     """The records sorted into workflows, the oldest first. A record without id belongs to none, and is left out."""
     by_workflow: defaultdict[str, list[Sighting]] = defaultdict(list)
     receipts: list[Receipt] = []
+    settled: dict[Position, str] = {}
     for record in evidence:
         if isinstance(record, Receipt):
             receipts.append(record)
+        elif isinstance(record, Settlement):
+            settled[record.letter] = record.outcome
         elif record.workflow_id is not None:
             by_workflow[record.workflow_id].append(record)
     found = [Workflow(workflow_id, _roots(events)) for workflow_id, events in by_workflow.items()]
     _hand_out(receipts, found)
+    for workflow in found if settled else ():
+        for _, step in workflow.steps():
+            step.settled = {at.position: settled[at.position] for at in step.dead if at.position in settled}
     return sorted((workflow for workflow in found if workflow.roots), key=lambda workflow: workflow.start_ms)
 
 
@@ -196,4 +214,4 @@ def find(query: str, scan: Callable[[], Iterable[Evidence]]) -> list[Workflow]:
     }
     if not wanted:
         return []
-    return workflows(record for record in scan() if record.workflow_id in wanted)
+    return workflows(record for record in scan() if isinstance(record, Settlement) or record.workflow_id in wanted)

@@ -1,10 +1,17 @@
-"""What a dead letter says of how an event came to its end (see `dead_letters` for its headers)."""
+"""How an event came to its end, and whether it was the end: what dead letters say, and the ledger says of them."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from tidings.events.envelope import Headers, text_of
+from tidings.events.position import Position
+from tidings.service.dead_letters import is_dead_letters
+from tidings.service.parking.ledger import read_entry
+from tidings.service.parking.letters import Settled
+from tidings.service.transports.base import Received
+
+LEDGER = ".ledger"
 
 
 class Burial(NamedTuple):
@@ -17,6 +24,17 @@ class Burial(NamedTuple):
     message: str
     attempts: int
     time_ms: int
+    behind: str = ""
+    """Where the record stands that it waits for: nobody has tried to handle it."""
+
+
+class Settlement(NamedTuple):
+    """A dead letter is done with."""
+
+    letter: Position
+    """Where it stands."""
+    outcome: str
+    """`handled` or `dropped`."""
 
 
 def burial_in(headers: Headers) -> Burial | None:
@@ -40,4 +58,14 @@ def burial_in(headers: Headers) -> Burial | None:
         text("message"),
         number("attempts"),
         number("time"),
+        text("behind"),
     )
+
+
+def settlement_in(record: Received) -> Settlement | None:
+    """None where the record is no such entry of a ledger (see `parking.ledger`)."""
+    letters = record.stream.removesuffix(LEDGER)
+    if letters == record.stream or not is_dead_letters(letters):
+        return None
+    entry = read_entry(record)
+    return Settlement(Position(letters, 0, entry.number), entry.outcome) if isinstance(entry, Settled) else None

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from tidings.events.envelope import ID, Headers
+from tidings.events.envelope import ID
 from tidings.service.handled import Handled
 from tidings.service.transports.base import Outgoing, StreamSpec
 
@@ -97,7 +97,9 @@ def receipts_spec(service: str) -> StreamSpec:
     return StreamSpec(receipts_of(service), 1, {"retention.ms": str(KEPT_MS)})
 
 
-def read_receipt(headers: Headers | None, key: bytes | None, value: bytes | None) -> Receipt | None:
+def read_receipt(
+    headers: Sequence[tuple[str, bytes | None]] | None, key: bytes | None, value: bytes | None
+) -> Receipt | None:
     """The receipt that a record is; None for any other record, and for one that is written in a way unknown here."""
     if not headers or key is None or value is None or headers[0] != (HEADER, VERSION):
         return None
