@@ -365,6 +365,27 @@ def test_canonical_form_is_laid_out_in_one_way() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        "(mine).a = 1, (mine).b = 2",
+        "(mine) = {b: 2 a: 1}",
+        "(.p.mine) = {a: [1], b: 2}",
+        "(p.mine) = {a: 1}, (mine).b = 2",
+    ],
+)
+def test_normalized_options_have_one_spelling(options: str) -> None:
+    text = (
+        'package p; import "google/protobuf/descriptor.proto";'
+        " message V { optional int32 a = 1; optional int32 b = 2; }"
+        " extend google.protobuf.FieldOptions { optional V mine = 50001; }"
+        f" message M {{ optional string s = 1 [{options}]; }}"
+    )
+    written = _normalized(text)
+    assert "optional string s = 1 [(p.mine) = {\n    a: 1,\n    b: 2\n  }];" in written
+    assert _normalized(written) == written
+
+
 def test_normalized_form_forgets_order_and_spelling_but_for_the_order_of_messages() -> None:
     one = proto3(
         "package p; message M { N b = 2; string a = 1; reserved 5, 4; } message N { } enum E { Y = 1; X = 0; }"

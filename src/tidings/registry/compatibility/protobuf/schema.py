@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tidings.registry.compatibility.protobuf.checks import check_file
@@ -42,6 +42,19 @@ class ProtobufSchema:
     known: dict[str, Declared]
     """By full name, also those of imported files."""
     references: list[str]
+    extensions: set[str] = field(default_factory=set)
+    """The full names of fields that extend the messages of others: what options can be named."""
+
+    def extension_named(self, name: str) -> str:
+        """The full name of an extension, as seen from the file; what is not known is named as it is written."""
+        if name.startswith("."):
+            return name[1:]
+        scope = self.file.package
+        while scope:
+            if f"{scope}.{name}" in self.extensions:
+                return f"{scope}.{name}"
+            scope = scope.rpartition(".")[0]
+        return name
 
     def resolve(self, name: str, scope: str) -> Declared | None:
         """What `name` means in the message or package `scope`, looked for from the inside out."""
@@ -65,8 +78,10 @@ def parse(text: str, references: Mapping[str, str] | None = None, *, is_new: boo
     files = {name: parse_file(referenced, f"the referenced schema {name}") for name, referenced in references.items()}
     for name, imported in files.items():
         _know(schema, _declared(imported.types, imported.package, "", references[name]))
+        schema.extensions |= set(_extensions(imported))
     schema.types = _declared(file.types, file.package, "", "")
     _know(schema, schema.types)
+    schema.extensions |= set(_extensions(file))
     if is_new:
         for name in (*file.imports, *file.public_imports):
             if name not in references and name not in FILES:
@@ -99,6 +114,15 @@ def _know(schema: ProtobufSchema, types: Iterable[Declared]) -> None:
         declared = waiting.pop()
         schema.known[declared.full_name] = declared
         waiting += declared.inner
+
+
+def _extensions(file: File) -> Iterator[str]:
+    waiting: list[tuple[str, list[Extension], list[Message | Enum]]] = [(file.package, file.extensions, file.types)]
+    while waiting:
+        scope, extensions, types = waiting.pop()
+        prefix = f"{scope}." if scope else ""
+        yield from (f"{prefix}{declared.name}" for extension in extensions for declared in extension.fields)
+        waiting += [(f"{prefix}{m.name}", m.extensions, m.types) for m in types if isinstance(m, Message)]
 
 
 def _know_well_known(schema: ProtobufSchema) -> None:

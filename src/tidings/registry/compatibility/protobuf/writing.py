@@ -25,6 +25,7 @@ from tidings.registry.compatibility.protobuf.elements import (
     Service,
     Value,
 )
+from tidings.registry.compatibility.protobuf.options import in_one_spelling
 from tidings.registry.compatibility.protobuf.schema import ProtobufSchema
 from tidings.registry.compatibility.protobuf.tokens import quoted
 from tidings.registry.compatibility.schema import SchemaError
@@ -53,7 +54,7 @@ class _Writer:
         lines = []
         if file.edition is not None:
             lines.append(f"edition = {quoted(file.edition)};")
-        elif file.syntax is not None:
+        elif file.syntax is not None and not (self._is_normalized and file.syntax == "proto2"):
             lines.append(f'syntax = "{file.syntax}";')
         if file.package:
             lines.append(f"package {file.package};")
@@ -61,7 +62,7 @@ class _Writer:
         imports += [f"import public {quoted(name)};" for name in self._names(file.public_imports)]
         types = [line for message in file.types if isinstance(message, Message) for line in self._message(message, "")]
         types += [line for enum in file.types if isinstance(enum, Enum) for line in self._enum(enum)]
-        extensions = [line for extension in file.extensions for line in self._extension(extension, "")]
+        extensions = self._extensions(file.extensions, "")
         services = [line for service in file.services for line in self._service(service)]
         for block in (imports, self._option_lines(file.options), types, extensions, services):
             lines += ["", *block] if block else []
@@ -80,9 +81,16 @@ class _Writer:
             [line for field in self._by_number(message.fields) for line in self._field(field, scope)],
             [line for oneof in self._oneofs(message) for line in self._oneof(oneof, scope)],
             [f"extensions {', '.join(map(_range, ranges))};" for ranges in message.extension_ranges],
-            [line for extension in message.extensions for line in self._extension(extension, scope)],
-            [line for inner in message.types if isinstance(inner, Message) for line in self._message(inner, scope)],
-            [line for inner in message.types if isinstance(inner, Enum) for line in self._enum(inner)],
+            self._extensions(message.extensions, scope),
+            [
+                *(
+                    line
+                    for inner in message.types
+                    if isinstance(inner, Message)
+                    for line in self._message(inner, scope)
+                ),
+                *(line for inner in message.types if isinstance(inner, Enum) for line in self._enum(inner)),
+            ],
         ]
         return _block(f"message {message.name}", body)
 
@@ -98,9 +106,19 @@ class _Writer:
         fields = [line for field in self._by_number(oneof.fields) for line in self._field(field, scope)]
         return _block(f"oneof {oneof.name}", [self._option_lines(oneof.options), fields])
 
-    def _extension(self, extension: Extension, scope: str) -> Lines:
-        fields = [line for field in self._by_number(extension.fields) for line in self._field(field, scope)]
-        return _block(f"extend {self._type(extension.of, scope)}", [fields])
+    def _extensions(self, extensions: list[Extension], scope: str) -> Lines:
+        """Normalized, what extends the same message stands together."""
+        fields: list[tuple[str, list[Field]]] = [(self._type(one.of, scope), one.fields) for one in extensions]
+        if self._is_normalized:
+            together: dict[str, list[Field]] = {}
+            for name, more in fields:
+                together.setdefault(name, []).extend(more)
+            fields = list(together.items())
+        return [line for name, extended in fields for line in self._extension(name, extended, scope)]
+
+    def _extension(self, name: str, extended: list[Field], scope: str) -> Lines:
+        fields = [line for field in self._by_number(extended) for line in self._field(field, scope)]
+        return _block(f"extend {name}", [fields])
 
     def _by_number(self, fields: list[Field]) -> list[Field]:
         return sorted(fields, key=lambda field: field.number) if self._is_normalized else fields
@@ -159,7 +177,7 @@ class _Writer:
 
     def _option_lines(self, options: list[Option]) -> Lines:
         lines: Lines = []
-        for option in self._in_order(options):
+        for option in self._spelled(options):
             first, *rest = self._option(option)
             lines += _ended([f"option {first}", *rest], ";")
         return lines
@@ -167,14 +185,14 @@ class _Writer:
     def _with_options(self, declared: str, options: list[Option]) -> Lines:
         if not options:
             return [f"{declared};"]
-        parts = [self._option(option) for option in self._in_order(options)]
+        parts = [self._option(option) for option in self._spelled(options)]
         if len(parts) == 1:
             first, *rest = parts[0]
             return _ended([f"{declared} [{first}", *rest], "];")
         return [f"{declared} [", *_indented(_separated(parts)), "];"]
 
-    def _in_order(self, options: list[Option]) -> list[Option]:
-        return sorted(options, key=lambda option: option.name) if self._is_normalized else options
+    def _spelled(self, options: list[Option]) -> list[Option]:
+        return in_one_spelling(options, self._schema.extension_named) if self._is_normalized else options
 
     def _option(self, option: Option) -> Lines:
         value = option.value
@@ -202,12 +220,13 @@ class _Writer:
 def _block(head: str, body: Iterable[Lines], end: str = "}") -> Lines:
     lines: Lines = []
     for part in body:
-        lines += ["", *part] if part and lines else part
-    return [f"{head} {{", *_indented(lines), end] if lines else [f"{head} {{{end}"]
+        lines += ["", *_indented(part)] if part and lines else _indented(part)
+    return [f"{head} {{", *lines, end] if lines else [f"{head} {{{end}"]
 
 
 def _indented(lines: Lines) -> Lines:
-    return [f"{_INDENT}{line}" if line else "" for line in lines]
+    """Empty ones as well: that is the layout."""
+    return [f"{_INDENT}{line}" for line in lines]
 
 
 def _separated(parts: list[Lines]) -> Lines:
