@@ -29,6 +29,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.interop.suites import PEERS, Outcome, Results, State, build, end, fetch_npm, machine, run
+from tests.peers.apache_kafka import LIBS
 
 from tidings.testing.broker import BrokerProcess
 
@@ -54,6 +55,7 @@ PATIENCE = "test.timeout.multiplier=2"
 LONGER_S = {
     "0113": 900,
     "0150": 400,
+    "0098": 600,
     "0103": 600,
     "0081": 600,
     "0038": 400,
@@ -154,17 +156,25 @@ def run_test(test: Test, tests: Path, bootstrap: str, setup: Path, room: Path, p
 
 
 def prepare(setup: Path, bootstrap: str) -> None:
-    """The runner's configuration, and a folder that looks like Apache Kafka's to the tests that call its tools."""
+    """The runner's configuration, and a folder that looks like Apache Kafka's to the tests that call its tools.
+
+    One of them compiles and runs a program with Java's client; for that it takes a JDK and what
+    `scripts/install-test-peers` installs.
+    """
     setup.mkdir(parents=True, exist_ok=True)
     (setup / "test.conf").write_text(f"bootstrap.servers={bootstrap}\ntest.topic.random=true\n{PATIENCE}\n")
     tools = setup / "kafka" / "bin"
     tools.mkdir(parents=True, exist_ok=True)
-    for tool in ("kafka-topics.sh", "kafka-acls.sh"):
-        script = tools / tool
-        script.write_text(
-            f'#!/bin/sh\nexec {sys.executable} {Path(__file__).with_name("kafka_tools.py")} {tool} "$@"\n'
-        )
+    ours = f"{sys.executable} {Path(__file__).with_name('kafka_tools.py')}"
+    commands = {tool: f"{ours} {tool}" for tool in ("kafka-topics.sh", "kafka-acls.sh")}
+    commands["kafka-run-class.sh"] = f'java -cp "$CLASSPATH:{LIBS}/*"'
+    for name, command in commands.items():
+        script = tools / name
+        script.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         script.chmod(0o755)
+    libraries = setup / "kafka" / "libs"
+    if not libraries.is_symlink():
+        libraries.symlink_to(LIBS)
 
 
 class Runs:
