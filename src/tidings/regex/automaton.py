@@ -72,6 +72,11 @@ class Regex:
         self._start = _Place(frozenset((first,)), START)
         self._places: dict[tuple[frozenset[int], str], _Place] = {}
 
+    @property
+    def size(self) -> int:
+        """In states: what it took to build it."""
+        return len(self._states)
+
     def matching(self, names: Iterable[str]) -> frozenset[str]:
         return frozenset(name for name in names if self.matches(name))
 

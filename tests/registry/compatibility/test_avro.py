@@ -223,10 +223,17 @@ def test_records_that_refer_to_each_other_are_compared_in_bounded_time() -> None
             inner = record(*back, field("next", inner), name=f"R{index}")
         return json.dumps(inner)
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert AVRO.is_backward(graph("int"), graph("long"))
     assert not AVRO.is_backward(graph("int"), graph("string"))
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
+
+
+def test_a_union_of_many_is_compared_in_bounded_time() -> None:
+    union = json.dumps([record(A, name=f"R{index}") for index in range(5000)])
+    begun = time.process_time()
+    assert AVRO.changes(union, union) == []
+    assert time.process_time() - begun < 2
 
 
 def test_defaults_of_unions_in_unions_are_looked_at_in_bounded_time() -> None:
@@ -235,10 +242,10 @@ def test_defaults_of_unions_in_unions_are_looked_at_in_bounded_time() -> None:
     value: Any = 1
     for _ in range(40):
         value = {"x": value}
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(SchemaError, match="no default"):
         AVRO.parse(json.dumps(record(field("y", [a, "B"], default=value))))
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 # --- beside fastavro ---

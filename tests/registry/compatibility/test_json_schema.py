@@ -568,6 +568,7 @@ BOMBS = {
         }
     ),
     "a long id": json.dumps({"$id": "http://a/" + "b" * 500_000, "allOf": [{"$ref": "#/a"}] * 10_000}),
+    "many ids": json.dumps({"definitions": {f"d{i}": {"$id": f"x{i}"} for i in range(20_000)}}),
     "half a character": '{"title": "\\ud800"}',
     "a number that is too long": "1" * 100_000,
 }
@@ -575,17 +576,26 @@ BOMBS = {
 
 @pytest.mark.parametrize("what", BOMBS)
 def test_bombs_are_refused_in_bounded_time(what: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(SchemaError):
         JSON.parse(BOMBS[what])
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_a_slow_pattern_is_not_slow() -> None:
     slow = {**closed(), "patternProperties": {"(a+)+$": TEXT}}
-    begun = time.perf_counter()
+    begun = time.process_time()
     JSON.changes(slow, {**slow, "properties": {"a" * 50 + "!": TEXT}})
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
+
+
+def test_a_choice_of_many_is_compared_with_itself_in_bounded_time() -> None:
+    def choice(*more: Any) -> dict[str, Any]:
+        return {"oneOf": [*(closed(**{f"p{i}": TEXT}) for i in range(1000)), *more]}
+
+    begun = time.process_time()
+    assert JSON.changes(choice(), choice(NUMBER)) == ["SUM_TYPE_EXTENDED #/"]
+    assert time.process_time() - begun < 2
 
 
 def test_a_long_chain_of_schemas_is_compared() -> None:
@@ -593,10 +603,10 @@ def test_a_long_chain_of_schemas_is_compared() -> None:
         links = {f"d{i}": opened(a={"$ref": f"#/definitions/d{i + 1}"}) for i in range(2000)}
         return {"$ref": "#/definitions/d0", "definitions": {**links, "d2000": end}}
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert JSON.is_backward(chain(WHOLE), chain(NUMBER))
     assert not JSON.is_backward(chain(NUMBER), chain(WHOLE))
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_choices_that_lead_to_each_other_are_compared_in_bounded_time() -> None:
@@ -609,10 +619,10 @@ def test_choices_that_lead_to_each_other_are_compared_in_bounded_time() -> None:
         kinds["d0"]["properties"]["end"] = end
         return {"oneOf": refs, "definitions": kinds}
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     assert JSON.changes(choices(TEXT), choices(TEXT)) == []
     assert not JSON.is_backward(choices(TEXT), choices(NUMBER))
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_many_paths_to_one_change_are_told_only_so_often() -> None:
@@ -620,10 +630,10 @@ def test_many_paths_to_one_change_are_told_only_so_often() -> None:
         links = {f"d{i}": opened(**{key: {"$ref": f"#/definitions/d{i + 1}"} for key in "ab"}) for i in range(40)}
         return {"$ref": "#/definitions/d0", "definitions": {**links, "d40": end}}
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(SchemaError, match="too many places"):
         JSON.changes(twice(TEXT), twice(NUMBER))
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 # --- properties ---

@@ -449,16 +449,17 @@ BOMBS = {
     "size": "// " + "x" * 10_000_000,
     "a comment without end": "/*" * 400_000,
     "a string without end": 'option a = "' + '\\"' * 400_000,
+    "a name of many parts": proto3("option (a)" + ".b" * 400_000 + " = 1;"),
     "a long number": "message A { string a = " + "9" * 100_000 + "; }",
 }
 
 
 @pytest.mark.parametrize("what", BOMBS)
 def test_bombs_are_refused_in_bounded_time(what: str) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(SchemaError):
         PROTOBUF.parse(BOMBS[what])
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 # --- properties ---

@@ -7,6 +7,8 @@ that the reader does not know.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Set
+from itertools import islice
 from typing import Final
 
 from tidings.registry.compatibility.avro.types import (
@@ -30,6 +32,7 @@ from tidings.registry.compatibility.pairs import Steps as _Steps
 
 Steps = _Steps[Type]
 
+_NAMED_MAX: Final = 10
 _PROMOTIONS: Final = {
     "int": ("long", "float", "double"),
     "long": ("float", "double"),
@@ -169,22 +172,20 @@ def _unions(old: Union, new: Union) -> Steps:
         else:
             changes.append(Change("MISSING_UNION_BRANCH", str(index), branch.label))
     labels = {branch.label for branch in old.branches}
-    if added := [branch.label for branch in new.branches if branch.label not in labels]:
-        changes.append(Change("UNION_EXTENDED", "", ", ".join(added)))
-    return changes
+    return changes + _extended(new, labels)
 
 
 def _from_union(old: Union, new: Type) -> Steps:
     changes: list[Change] = []
-    for branch in old.branches:
-        changes += yield branch, new
+    for index, branch in enumerate(old.branches):
+        changes += below(str(index), (yield branch, new))
     return [*changes, Change("UNION_NARROWED", "")] if VERDICTS.fits(changes) else changes
 
 
 def _into_union(old: Type, new: Union) -> Steps:
     """Into the first branch that fits, and into the same type rather than into a wider one."""
     best: list[Change] | None = None
-    for branch in sorted(new.branches, key=lambda branch: branch.label != old.label):
+    for branch in _same_first(new, old.label):
         found = yield old, branch
         if VERDICTS.fits(found) and (best is None or len(found) < len(best)):
             best = found
@@ -192,5 +193,17 @@ def _into_union(old: Type, new: Union) -> Steps:
                 break
     if best is None:
         return [Change("MISSING_UNION_BRANCH", "", old.label)]
-    added = [branch.label for branch in new.branches if branch.label != old.label]
-    return [*best, Change("UNION_EXTENDED", "", ", ".join(added))] if added else best
+    return best + _extended(new, {old.label})
+
+
+def _same_first(union: Union, label: str) -> Iterator[Type]:
+    same = union.by_label.get(label)
+    if same is not None:
+        yield same
+    yield from (branch for branch in union.branches if branch is not same)
+
+
+def _extended(new: Union, labels: Set[str]) -> list[Change]:
+    """That there are branches besides those with `labels`; some of them are named."""
+    added = list(islice((branch.label for branch in new.branches if branch.label not in labels), _NAMED_MAX))
+    return [Change("UNION_EXTENDED", "", ", ".join(added))] if added else []

@@ -60,7 +60,13 @@ class Map(Type):
 
 @dataclass(eq=False, slots=True)
 class Union(Type):
+    """No two branches have the same label."""
+
     branches: list[Type]
+    by_label: dict[str, Type] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_label = {branch.label: branch for branch in self.branches}
 
     @property
     def label(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote, urljoin
 
@@ -15,7 +16,9 @@ from tidings.registry.compatibility.schema import REFERENCES_MAX, SchemaError
 _METASCHEMA = re.compile(r"https?://json-schema\.org/(draft-0[3467]|draft/20(19-09|20-12))/(schema|meta/[a-z-]+)\Z")
 _IDS = ("$id", "id")
 _ANCHORS = ("$anchor", "$dynamicAnchor")
-REFERENCE_CHARS_MAX = 8192
+REFERENCE_CHARS_MAX = 2048
+IDS_MAX = 1000
+"""Schemas in schemas that have an id of their own."""
 _VALUES = ("enum", "const", "default", "examples")
 """What these keywords hold is no schema, whatever it looks like."""
 
@@ -108,6 +111,8 @@ class Documents:
     def _know(self, uri: str, place: Place, name: str) -> None:
         """Whoever comes first has a name; the schema itself comes before all."""
         if uri not in self._places:
+            if len(self._places) > IDS_MAX + 4 * REFERENCES_MAX:
+                raise SchemaError(f"there are more than {IDS_MAX} ids")
             self._places[uri] = place
             if name:
                 self._names[uri] = name
@@ -145,15 +150,21 @@ def _own_id(json: Json) -> str:
 
 
 def _join(base: str, ref: str) -> str:
-    """A reference made absolute. Python's own does not do it for URNs."""
+    """A reference made absolute."""
+    if not ref:
+        return base
     if len(base) + len(ref) > REFERENCE_CHARS_MAX:
         raise SchemaError(f"a reference or id of more than {REFERENCE_CHARS_MAX} characters")
-    if ref.startswith("#"):
-        return base.partition("#")[0] + ref
+    uri, hash_, fragment = ref.partition("#")
+    return (_joined(base, uri) if uri else base.partition("#")[0]) + hash_ + fragment
+
+
+@lru_cache(maxsize=4096)
+def _joined(base: str, uri: str) -> str:
     try:
-        return urljoin(base, ref) if ref else base
+        return urljoin(base, uri)
     except ValueError:
-        raise SchemaError(f"{ref[:200]!r} is no reference") from None
+        raise SchemaError(f"{uri[:200]!r} is no reference") from None
 
 
 def _schemas_in(document: Place) -> Iterator[Place]:

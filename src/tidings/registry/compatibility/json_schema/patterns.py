@@ -11,14 +11,14 @@ import re
 from collections.abc import Collection, Mapping
 from typing import TypeVar
 
-from tidings.regex.automaton import Regex
+from tidings.regex.automaton import STATES_MAX, Regex
 from tidings.regex.syntax import RegexError
 from tidings.registry.compatibility.schema import TooCostlyError
 
 T = TypeVar("T")
 
-CHARS_MAX = 1_000_000
-"""Characters of names looked at, once for each pattern, in one comparison."""
+WORK_MAX = 1_000_000
+"""States of automata, and characters of names that they look at, in one comparison."""
 _UNICODE_ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 
 
@@ -26,32 +26,37 @@ class Patterns:
     """For one comparison. Raises TooCostlyError when it has looked at too much."""
 
     def __init__(self) -> None:
-        self._looked_at = 0
+        self._work = 0
 
     def covering(self, patterns: Mapping[str, T], names: Collection[str]) -> dict[str, T]:
         """By name, what the first pattern has that is found in it; names that no pattern is of are left out."""
         found: dict[str, T] = {}
         chars = frozenset("".join(names))
         for pattern, covered in patterns.items():
-            regex = _compiled(pattern, chars)
+            regex = self._compiled(pattern, chars)
             if regex is not None:
                 found |= {name: covered for name in names if name not in found and self._matches(regex, name)}
         return found
 
     def _matches(self, regex: Regex, name: str) -> bool:
-        self._looked_at += len(name) + 1
-        if self._looked_at > CHARS_MAX:
-            raise TooCostlyError("there are too many names for too many patterns")
+        self._spend(len(name) + 1)
         try:
             return regex.matches(name)
         except RegexError:
             return False
 
+    def _compiled(self, pattern: str, chars: frozenset[str]) -> Regex | None:
+        """A pattern is looked for anywhere in a name. None if it is not understood."""
+        pattern = _UNICODE_ESCAPE.sub(r"\\x{\1}", pattern)
+        try:
+            regex = Regex(f".*(?:{pattern}).*", chars)
+        except RegexError:
+            self._spend(STATES_MAX)
+            return None
+        self._spend(regex.size)
+        return regex
 
-def _compiled(pattern: str, chars: frozenset[str]) -> Regex | None:
-    """A pattern is looked for anywhere in a name."""
-    pattern = _UNICODE_ESCAPE.sub(r"\\x{\1}", pattern)
-    try:
-        return Regex(f".*(?:{pattern}).*", chars)
-    except RegexError:
-        return None
+    def _spend(self, work: int) -> None:
+        self._work += work
+        if self._work > WORK_MAX:
+            raise TooCostlyError("there are too many names for too many patterns")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from typing import Final, NamedTuple
 
 from tidings.registry.compatibility.change import Change, below
@@ -64,6 +65,7 @@ class _Differences:
         assert isinstance(new.element, Message)
         changes = _oneofs(old.element, new.element)
         was, now = _placed(old.element), _placed(new.element)
+        kept = _kept_oneofs(was, now, new.element)
         for number in sorted({*was, *now}):
             match was.get(number), now.get(number):
                 case (_Place() as before, _Place() as after):
@@ -71,7 +73,7 @@ class _Differences:
                     found = yield from self._fields(before.field, after.field, old.full_name, new.full_name)
                     oneof = after.oneof
                 case (_Place() as before, None):
-                    found, oneof = _gone(before, old.element, new.element), before.oneof
+                    found, oneof = _gone(before, kept), before.oneof
                 case (None, _Place() as after):
                     found, oneof = [_came(after)], after.oneof
             changes += below(f"{oneof}/{number}" if oneof else str(number), found)
@@ -146,14 +148,18 @@ def _placed(message: Message) -> dict[int, _Place]:
     return placed
 
 
-def _gone(was: _Place, old: Message, new: Message) -> list[Change]:
+def _gone(was: _Place, kept: Set[str]) -> list[Change]:
     """A number that is not used any more. Where a oneof is gone with all that was in it, that is told instead."""
     if not was.oneof:
         required = "REQUIRED_" if was.field.label is Label.REQUIRED else ""
         return [Change(f"{required}FIELD_REMOVED", "", was.field.name)]
-    numbers = {field.number for oneof in old.oneofs if oneof.name == was.oneof for field in oneof.fields}
-    is_left = _has(new, was.oneof) or not numbers.isdisjoint(_placed(new))
-    return [Change("ONEOF_FIELD_REMOVED", "", was.field.name)] if is_left else []
+    return [Change("ONEOF_FIELD_REMOVED", "", was.field.name)] if was.oneof in kept else []
+
+
+def _kept_oneofs(was: Mapping[int, _Place], now: Mapping[int, _Place], new: Message) -> Set[str]:
+    """Oneofs that are there still, or fields that were in them."""
+    left = {place.oneof for number, place in was.items() if place.oneof and number in now}
+    return left | {oneof.name for oneof in new.oneofs}
 
 
 def _came(now: _Place) -> Change:
@@ -174,16 +180,13 @@ def _left_oneof(was: _Place, now: _Place) -> list[Change]:
     return changes
 
 
-def _has(message: Message, oneof: str) -> bool:
-    return any(known.name == oneof for known in message.oneofs)
-
-
 def _oneofs(old: Message, new: Message) -> list[Change]:
     """Those that came or went, and fields that exclude each other now and could be there together before."""
-    changes = [Change("ONEOF_REMOVED", oneof.name, oneof.name) for oneof in old.oneofs if not _has(new, oneof.name)]
+    before, after = ({oneof.name for oneof in message.oneofs} for message in (old, new))
+    changes = [Change("ONEOF_REMOVED", name, name) for name in sorted(before - after)]
     was = _placed(old)
     for oneof in new.oneofs:
-        if not _has(old, oneof.name):
+        if oneof.name not in before:
             changes.append(Change("ONEOF_ADDED", oneof.name, oneof.name))
         known = [was[field.number] for field in oneof.fields if field.number in was]
         alone = sum(not place.oneof for place in known)

@@ -11,6 +11,9 @@ from tidings.registry.compatibility.schema import SchemaError
 
 T = TypeVar("T")
 
+PARTS_MAX = 64
+"""Of a name, between its dots."""
+
 DEPTH_MAX = 32
 """Of messages in messages, and of values in values. protoc has the same for messages."""
 
@@ -54,10 +57,17 @@ class Reader:
 
     def full_name(self) -> str:
         """Names with dots between them, perhaps one before them all."""
-        name = ("." if self.takes(".") else "") + self.name()
+        prefix = "." if self.takes(".") else ""
+        return prefix + self.dotted(self.name)
+
+    def dotted(self, part: Callable[[], str]) -> str:
+        """Several of what `part` reads, with dots between them."""
+        parts = [part()]
         while self.takes("."):
-            name += f".{self.name()}"
-        return name
+            if len(parts) == PARTS_MAX:
+                raise self.refusal(f"a name has more than {PARTS_MAX} parts")
+            parts.append(part())
+        return ".".join(parts)
 
     def string(self) -> str:
         """Several literals in a row are one string."""
@@ -107,9 +117,7 @@ class Reader:
         return options
 
     def _option(self) -> Option:
-        name = self._option_name()
-        while self.takes("."):
-            name += f".{self._option_name()}"
+        name = self.dotted(self._option_name)
         self.expect("=")
         return Option(name, self._value())
 
