@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from tidings.registry.compatibility.protobuf.elements import (
@@ -25,7 +25,8 @@ _NO_MAP_KEYS = frozenset(("double", "float", "bytes"))
 
 def check_file(file: File) -> None:
     """Raises SchemaError."""
-    _refuse_twice((element.name for element in file.types), "the type", file.package)
+    names = [*_names(file.types), *(service.name for service in file.services)]
+    _refuse_twice(names, "the name", file.package or "the file")
     for element in file.types:
         _check(element, element.name, file)
 
@@ -37,10 +38,10 @@ def _check(element: Message | Enum, path: str, file: File) -> None:
     for field in element.all_fields():
         _check_field(field, path, file)
     fields = element.all_fields()
-    _refuse_twice((field.name for field in fields), "the field", path)
+    names = [*(field.name for field in fields), *(oneof.name for oneof in element.oneofs), *_names(element.types)]
+    _refuse_twice(names, "the name", path)
     _refuse_twice((str(field.number) for field in fields), "the number", path)
     _refuse_reserved(((field.name, field.number) for field in fields), element.reserved, path)
-    _refuse_twice((inner.name for inner in element.types), "the type", path)
     for oneof in element.oneofs:
         if not oneof.fields:
             raise SchemaError(f"there is nothing in the oneof {oneof.name}", path)
@@ -48,6 +49,14 @@ def _check(element: Message | Enum, path: str, file: File) -> None:
             raise SchemaError(f"fields in the oneof {oneof.name} have no label, and are no maps", path)
     for inner in element.types:
         _check(inner, f"{path}.{inner.name}", file)
+
+
+def _names(types: Iterable[Message | Enum]) -> Iterator[str]:
+    """What they are called, and the constants of enums, which are names of the place that the enum is in."""
+    for element in types:
+        yield element.name
+        if isinstance(element, Enum):
+            yield from (constant.name for constant in element.constants)
 
 
 def _check_field(field: Field, path: str, file: File) -> None:
@@ -69,7 +78,6 @@ def _check_enum(enum: Enum, path: str, file: File) -> None:
         raise SchemaError("an enum has a constant", path)
     if file.is_proto3 and enum.constants[0].number != 0:
         raise SchemaError("the first constant of an enum is 0 in proto3", path)
-    _refuse_twice((constant.name for constant in enum.constants), "the constant", path)
     if not any(option.name == "allow_alias" and option.value == Word("true") for option in enum.options):
         _refuse_twice((str(constant.number) for constant in enum.constants), "the number", path)
     _refuse_reserved(((constant.name, constant.number) for constant in enum.constants), enum.reserved, path)
