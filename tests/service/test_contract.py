@@ -1,99 +1,23 @@
-"""What services may rely on, whichever transport carries them: one suite for memory, our broker, and Apache Kafka."""
+"""What services may rely on, whichever transport carries them: one suite for memory, our broker, and Apache Kafka.
+
+That nothing is lost and nothing doubled is in `test_contract_exactly_once`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
-import pytest
+from tests.service.contract import WAIT_S, Collector, Shop, collect, write
 
-from tidings import EventRecord, Position, Retry, Service, event
+from tidings import EventRecord, Position, Retry, Service
 from tidings.errors import TidingsError
-from tidings.service.connection import OpenTransport
 from tidings.service.outlet import send_and_wait
-from tidings.service.transports.base import Batch, Outgoing, Place, Received, StreamSpec, Transport
-from tidings.service.transports.kafka import KafkaTransport
-from tidings.service.transports.memory import MemoryBroker, murmur2
-from tidings.testing.broker import BrokerProcess
-
-WAIT_S = 30
-
-
-@pytest.fixture(scope="module")
-def shared_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
-    with BrokerProcess(tmp_path_factory.mktemp("broker") / "data") as process:
-        yield process
-
-
-@pytest.fixture(params=["memory", "tidings", pytest.param("kafka", marks=pytest.mark.external)])
-def open_transport(request: pytest.FixtureRequest) -> OpenTransport:
-    if request.param == "memory":
-        return MemoryBroker().transport
-    if request.param == "tidings":
-        url = request.getfixturevalue("shared_broker").url
-    else:
-        url = request.getfixturevalue("kafka_url")
-    return lambda: KafkaTransport(url, "contract")
-
-
-@pytest.fixture
-async def transport(open_transport: OpenTransport) -> AsyncIterator[Transport]:
-    opened = open_transport()
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def unique() -> str:
-    return uuid.uuid4().hex[:8]
-
-
-class Collector:
-    """An owner that takes whatever it is given."""
-
-    def __init__(self) -> None:
-        self.mine: set[Place] = set()
-        self.positions: dict[Place, int] = {}
-        self.changed = asyncio.Event()
-
-    def assigned(self, places: Collection[Place]) -> None:
-        self.mine.update(places)
-        self.changed.set()
-
-    async def revoked(self, places: Collection[Place]) -> Mapping[Place, int]:
-        self.mine.difference_update(places)
-        self.changed.set()
-        return {place: self.positions[place] for place in places if place in self.positions}
-
-    def lost(self, places: Collection[Place]) -> None:
-        self.mine.difference_update(places)
-
-    def take(self, batch: Batch) -> None:
-        for record in batch.records:
-            self.positions[record.stream, record.partition] = record.offset + 1
-
-
-async def write(transport: Transport, records: list[Outgoing]) -> list[Position]:
-    producer = transport.producer(10)
-    done: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-    producer.send(records, done.set_result)
-    outcomes = await asyncio.wait_for(done, WAIT_S)
-    await producer.close(5)
-    assert all(isinstance(outcome, Position) for outcome in outcomes)
-    return outcomes
-
-
-async def collect(poll: Callable[[], Awaitable[Batch]], count: int) -> list[Received]:
-    found: list[Received] = []
-    async with asyncio.timeout(WAIT_S):
-        while len(found) < count:
-            found += (await poll()).records
-    return found
+from tidings.service.partitioner import partition_of
+from tidings.service.transports.base import Mark, Outgoing, StreamSpec, Transport
 
 
 async def test_records_come_back_as_they_were_written_in_order_per_partition(transport: Transport, unique: str) -> None:
@@ -124,7 +48,7 @@ async def test_key_goes_to_the_partition_that_javas_client_would_choose(transpor
     await transport.ensure_streams([StreamSpec(stream, 5, {})])
     keys = [f"order-{n}".encode() for n in range(50)]
     positions = await write(transport, [Outgoing(stream, key, b"{}", []) for key in keys])
-    assert [position.partition for position in positions] == [(murmur2(key) & 0x7FFFFFFF) % 5 for key in keys]
+    assert [position.partition for position in positions] == [partition_of(key, 5) for key in keys]
 
 
 async def test_creating_a_stream_that_exists_changes_nothing(transport: Transport, unique: str) -> None:
@@ -169,7 +93,7 @@ async def test_group_resumes_where_it_committed(transport: Transport, unique: st
     await write(transport, [Outgoing(stream, b"k", str(n).encode(), []) for n in range(6)])
     first = transport.consumer(group, [stream], Collector())
     assert len(await collect(first.poll, 6)) == 6
-    await first.close({(stream, 0): 4})
+    await first.close({(stream, 0): Mark(4)})
     second = transport.consumer(group, [stream], Collector())
     found = await collect(second.poll, 2)
     await second.close({})
@@ -233,34 +157,6 @@ async def test_record_that_is_too_large_is_refused_and_the_next_goes_through(tra
 
 
 # Whole services.
-
-
-class Shop:
-    """Two event types in streams of their own, and services with names of their own."""
-
-    def __init__(self, unique: str, open_transport: OpenTransport) -> None:
-        self.unique = unique
-        self.open_transport = open_transport
-
-        @event(f"orders-{unique}", key="id")
-        class Order(msgspec.Struct, frozen=True):
-            id: str
-            n: int
-
-        @event(f"shipments-{unique}", key="id")
-        class Shipped(msgspec.Struct, frozen=True):
-            id: str
-            n: int
-
-        self.order, self.shipped = Order, Shipped
-
-    def service(self, name: str) -> Service:
-        return Service(f"{name}-{self.unique}", transport=self.open_transport)
-
-
-@pytest.fixture
-def shop(unique: str, open_transport: OpenTransport) -> Shop:
-    return Shop(unique, open_transport)
 
 
 async def test_what_a_handler_returns_reaches_the_next_service_in_order_per_key(shop: Shop) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tidings.service.clock import ManualClock
 from tidings.service.dispatcher import IN_HAND_MAX, Dispatcher, InHand
+from tidings.service.progress import Progress
 from tidings.service.transports.base import Received
 
 PLACE = ("orders", 0)
@@ -31,7 +32,7 @@ class Bench:
         self.finished: list[int] = []
         self.gates: dict[int, asyncio.Future[float | None]] = {}
         self.dispatcher = Dispatcher(work or self.wait_for_gate, lambda received: True, self.clock, workers)
-        self.dispatcher.assigned([PLACE])
+        self.dispatcher.assigned({PLACE: None})
 
     async def wait_for_gate(self, item: InHand) -> float | None:
         offset = item.received.offset
@@ -57,7 +58,12 @@ class Bench:
 
     @property
     def commits(self) -> dict[Any, int]:
-        return self.dispatcher.take_commits()
+        return {place: mark.offset for place, mark in self.dispatcher.take_marks().items()}
+
+    @property
+    def last(self) -> dict[Any, int]:
+        """What is committed of partitions that go."""
+        return {place: mark.offset for place, mark in self.dispatcher.last_marks().items()}
 
 
 async def test_records_of_one_key_are_handled_one_after_the_other() -> None:
@@ -214,7 +220,8 @@ async def test_revoked_partition_finishes_what_has_begun_and_forgets_the_rest() 
     await bench.settle()
     assert not revoked.done()
     await bench.let_go(0)
-    assert await revoked == {PLACE: 1}
+    await revoked
+    assert bench.last == {PLACE: 1}
     assert bench.begun == [0]
     assert bench.dispatcher.in_hand == 0
 
@@ -224,7 +231,7 @@ async def test_partition_that_comes_back_begins_where_it_was_committed_and_keeps
     await bench.accept("a", "a")
     lost = bench.dispatcher.lost
     lost([PLACE])
-    bench.dispatcher.assigned([PLACE])
+    bench.dispatcher.assigned({PLACE: None})
     await bench.accept("a", "a")
     assert bench.begun == [0]  # the first one is still being worked on
     await bench.let_go(0)
@@ -237,7 +244,7 @@ async def test_partition_that_comes_back_begins_where_it_was_committed_and_keeps
 async def test_revoking_one_partition_leaves_the_others_alone() -> None:
     bench = Bench(workers=1)
     other = ("orders", 1)
-    bench.dispatcher.assigned([other])
+    bench.dispatcher.assigned({other: None})
     bench.dispatcher.accept([record(0, "a"), record(0, "a", 1), record(1, "b", 1)])
     await bench.settle()
     bench.dispatcher.lost([PLACE])
@@ -252,6 +259,54 @@ async def test_records_of_a_partition_that_is_not_ours_are_ignored() -> None:
     bench.dispatcher.accept([record(0, "a", partition=5)])
     await bench.settle()
     assert bench.begun == []
+    assert bench.dispatcher.in_hand == 0
+
+
+async def test_what_others_had_done_is_not_done_again() -> None:
+    bench = Bench()
+    first = Progress(PLACE)
+    for offset in range(6):
+        first.begin(offset)
+    for offset in (0, 2, 3, 5):
+        first.finish(offset)
+    bench.dispatcher.assigned({PLACE: first.mark})
+    await bench.accept(*"bcdef", first_offset=1)
+    assert bench.begun == [1, 4]
+    await bench.let_go(1)
+    await bench.let_go(4)
+    assert bench.commits == {PLACE: 6}
+
+
+async def test_end_behind_the_last_record_is_passed() -> None:
+    bench = Bench()
+    bench.dispatcher.accept([record(0, "a")], {PLACE: 3, ("orders", 9): 5})
+    await bench.settle()
+    assert bench.commits == {PLACE: 0}
+    await bench.let_go(0)
+    assert bench.commits == {PLACE: 3}
+
+
+async def test_records_that_are_over_make_room_and_leave_when_they_are_durable() -> None:
+    done: list[InHand] = []
+
+    async def work(item: InHand) -> None:
+        bench.dispatcher.over(item)
+        done.append(item)
+
+    bench = Bench(work=work)
+    await bench.accept(*["a"] * IN_HAND_MAX)
+    while len(done) < IN_HAND_MAX:
+        await asyncio.sleep(0)
+    async with asyncio.timeout(1):
+        await bench.dispatcher.room()
+    assert bench.dispatcher.in_hand == IN_HAND_MAX
+    assert bench.dispatcher.is_idle
+    leaving = asyncio.create_task(bench.dispatcher.revoked([PLACE]))
+    await bench.settle()
+    assert not leaving.done()
+    for item in done:
+        bench.dispatcher.finish(item, was_over=True)
+    await leaving
     assert bench.dispatcher.in_hand == 0
 
 

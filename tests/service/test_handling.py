@@ -454,6 +454,144 @@ async def test_handler_that_cancels_itself_has_failed_like_any_other(
     assert dead(memory)[0]["dead_error"] == "HandlerCancelledError"
 
 
+# All or nothing.
+
+
+async def test_handler_that_raises_has_emitted_nothing(shipping: Service, memory: MemoryBroker, until: Until) -> None:
+    attempts: list[int] = []
+
+    @shipping.on(retry=Retry(2, backoff="0ms"))
+    async def dispatch(order: Order) -> AsyncIterator[Shipped]:
+        attempts.append(order.n)
+        await shipping.emit(Shipped(f"emitted-{len(attempts)}"))
+        yield Shipped(f"yielded-{len(attempts)}")
+        if len(attempts) == 1:
+            raise ConnectionError("not yet")
+
+    async with shipping:
+        await shipping.emit(Order("o-1"))
+        await until(lambda: len(attempts) == 1)
+        shipping_clock(shipping).advance(1)
+        await until(lambda: len(memory.records("hd-shipments")) == 2)
+    made = [msgspec.json.decode(value or b"")["id"] for value in events(memory, "hd-shipments")]
+    assert sorted(made) == ["emitted-2", "yielded-2"]
+    assert dead(memory) == []
+
+
+def shipping_clock(service: Service) -> ManualClock:
+    clock = service._surroundings.clock
+    assert isinstance(clock, ManualClock)
+    return clock
+
+
+async def test_emit_in_an_atomic_handler_is_written_with_all_else_and_its_position_is_not_known(
+    shipping: Service, memory: MemoryBroker, until: Until
+) -> None:
+    told: list[Position] = []
+    seen: list[int] = []
+
+    @shipping.on
+    async def dispatch(order: Order) -> Shipped:
+        told.append(await shipping.emit(Shipped("emitted")))
+        seen.append(len(memory.records("hd-shipments")))
+        return Shipped("returned")
+
+    async with shipping:
+        await shipping.emit(Order("o-1"))
+        await until(lambda: len(memory.records("hd-shipments")) == 2)
+    assert told == [Position("hd-shipments", -1, -1)]
+    assert seen == [0]
+
+
+async def test_emit_in_a_handler_that_wants_at_least_once_is_written_at_once(
+    shipping: Service, memory: MemoryBroker, until: Until
+) -> None:
+    told: list[Position] = []
+
+    @shipping.on(delivery="at_least_once")
+    async def dispatch(order: Order) -> Shipped:
+        told.append(await shipping.emit(Shipped("emitted")))
+        return Shipped("returned")
+
+    async with shipping:
+        await shipping.emit(Order("o-1"))
+        await until(lambda: len(memory.records("hd-shipments")) == 2)
+    assert [position.offset for position in told] == [0]
+    assert committed(memory) == 1
+
+
+async def test_handlers_of_both_kinds_live_in_one_service(
+    shipping: Service, memory: MemoryBroker, until: Until
+) -> None:
+    @shipping.on(delivery="at_least_once")
+    async def taste(apple: Apple) -> Shipped:
+        return Shipped("apple")
+
+    @shipping.on
+    async def dispatch(order: Order) -> Shipped:
+        return Shipped("order")
+
+    async with shipping:
+        await shipping.emit(Order("o-1"))
+        await shipping.emit(Apple("a-1"))
+        await until(lambda: len(memory.records("hd-shipments")) == 2)
+    assert committed(memory) == 1
+    assert committed(memory, "hd-mixed") == 1
+
+
+async def test_what_a_handler_leaves_behind_emits_like_anybody_else(
+    shipping: Service, memory: MemoryBroker, until: Until
+) -> None:
+    go_on = asyncio.Event()
+    left: list[asyncio.Task[Position]] = []
+
+    async def later() -> Position:
+        await go_on.wait()
+        return await shipping.emit(Shipped("later"))
+
+    @shipping.on
+    async def dispatch(order: Order) -> None:
+        left.append(asyncio.create_task(later()))
+        memory.wake()
+
+    async with shipping:
+        await shipping.emit(Order("o-1"))
+        await until(lambda: left)
+        shipping_clock(shipping).advance(1)
+        await until(lambda: committed(memory) == 1)
+        go_on.set()
+        position = await left[0]
+    assert position.offset == 0
+
+
+async def test_refused_output_of_one_handler_leaves_those_of_the_other(clock: ManualClock) -> None:
+    memory = MemoryBroker(clock, record_bytes_max=500)
+    shipping = Service("shipping", transport=memory.transport, clock=clock)
+
+    @shipping.on
+    async def fits(order: Order) -> Shipped:
+        return Shipped("fits")
+
+    @shipping.on
+    async def does_not(order: Order) -> list[Shipped]:
+        return [Shipped("would"), Shipped("x" * 600)]
+
+    async with shipping:
+        await shipping.emit(Order("o-1"))
+        async with asyncio.timeout(10):
+            while not dead(memory):
+                await memory.change()
+    assert events(memory, "hd-shipments") == [b'{"id":"fits"}']
+    assert dead(memory)[0]["dead_handler"].endswith("does_not")
+
+
+def test_unknown_delivery_is_refused(shipping: Service) -> None:
+    with pytest.raises(DeclarationError, match="there are 'exactly_once' and 'at_least_once'"):
+        shipping.on(delivery="maybe")(lambda order: None)
+    with pytest.raises(DeclarationError, match="'maybe'"):
+        Service("other", delivery="maybe")
+
+
 # Emitting.
 
 

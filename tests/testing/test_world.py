@@ -221,19 +221,19 @@ async def test_time_stands_still_until_somebody_waits() -> None:
 
 
 async def test_handler_may_hand_work_to_threads_and_a_thread_may_emit() -> None:
-    service = Service("threads")
+    crm, service = Service("crm"), Service("threads")
     customers = service.table(CustomerChanged)
 
     @service.on
     def ship(order: OrderReceived, customers: Table[CustomerChanged]) -> OrderShipped:
-        position = service.emit_sync(CustomerChanged(order.customer_id, "1 Mill Lane"))
+        position = crm.emit_sync(CustomerChanged(order.customer_id, "1 Mill Lane"))
         return OrderShipped(order.id, customers.at(position)[order.customer_id].address)
 
     @service.on
     async def invoice(order: OrderReceived) -> Invoiced:
         return Invoiced(await asyncio.to_thread(lambda: order.id))
 
-    async with World(service, seed=1, faults=Faults(delay=0.5)) as world:
+    async with World(crm, service, seed=1, faults=Faults(delay=0.5)) as world:
         run = await world.emit(OrderReceived("o-1")).settled()
         assert run.path == [OrderReceived, CustomerChanged, OrderShipped, Invoiced]
         assert run.emitted(OrderShipped) == [OrderShipped("o-1", "1 Mill Lane")]

@@ -11,17 +11,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from tidings.service.clock import Clock
 from tidings.service.progress import Progress
-from tidings.service.transports.base import Place, Received
+from tidings.service.transports.base import Mark, Outgoing, Place, Received
 
 log = logging.getLogger("tidings.service")
 
 IN_HAND_MAX = 4096
-"""Records taken in and not finished, before no more are asked for."""
+"""Records taken in and not handled, before no more are asked for."""
+OVER_MAX = 16_384
+"""Records handled and not finished (what they led to is not durable yet), before no more are asked for."""
 PARKED_MAX = 65_536
 """Records behind a failing one of their key that may wait in memory before no more are asked for."""
 TURNS_IN_A_ROW = 16
@@ -35,7 +37,9 @@ Key = tuple[Place, bytes | int]
 class InHand:
     """A record that was taken in, until it is finished."""
 
-    __slots__ = ("attempts", "emitted", "offset", "over", "progress", "received", "route", "step", "unacknowledged")
+    __slots__ = (
+        "attempts", "committed", "emitted", "offset", "outputs", "parts", "progress", "received", "route", "step",
+    )  # fmt: skip
 
     def __init__(self, received: Received, route: Any, progress: Progress) -> None:
         self.received = received
@@ -49,10 +53,12 @@ class InHand:
         """Which of its handlers is next."""
         self.emitted = 0
         """How many events the present handler has emitted in this attempt."""
-        self.over = False
-        """Nothing more will be begun for it."""
-        self.unacknowledged = 0
-        """What it led to and the broker has not acknowledged yet."""
+        self.outputs: list[Outgoing] = []
+        """All it has led to so far, to be written when its handling is over. A failed attempt takes back its own."""
+        self.parts: list[int] = []
+        """How many `outputs` there were when each of its handlers was done."""
+        self.committed: list[Callable[[], None]] = []
+        """Called on the loop, in this order, once the outputs are durable."""
 
 
 class Lane:
@@ -88,40 +94,44 @@ class Dispatcher:
         self._lanes: dict[Key, Lane] = {}
         self._ready: deque[Lane] = deque()
         self._in_hand = 0
+        self._over = 0
         self._parked = 0
         self._changed: list[asyncio.Future[None]] = []
+        self._room: asyncio.Future[None] | None = None
+        """Who waits for room: not woken before there is some."""
         self._stopping = False
         self._halted = False
         self._failed: BaseException | None = None
+        self._failing: asyncio.Future[None] | None = None
 
     # Partitions come and go.
 
-    def assigned(self, places: Collection[Place]) -> None:
-        for place in places:
-            self._progress[place] = Progress()
+    def assigned(self, marks: Mapping[Place, Mark | None]) -> None:
+        for place, mark in marks.items():
+            self._progress[place] = Progress(place, mark)
 
-    async def revoked(self, places: Collection[Place]) -> dict[Place, int]:
-        """Finish what has begun in these partitions, forget the rest; returns the offsets to commit.
+    async def revoked(self, places: Collection[Place]) -> None:
+        """Finish what has begun in these partitions, forget the rest.
 
-        What has begun reaches from the first unfinished record to the last that was begun: to leave a gap would mean
-        that what lies behind it is handled again elsewhere.
+        What has begun reaches from the first unfinished record to the last that was begun: then little has to be told
+        of what is done behind the watermark.
         """
         leaving = self._leave(places, whole=False)
-        while any(progress.unfinished for progress in leaving.values()) and self._failed is None:
-            if self._halted:
-                return {}
+        while any(progress.in_hand for progress in leaving) and self._failed is None and not self._halted:
             await self._change()
-        return {place: offset for place, progress in leaving.items() if (offset := progress.take_commit()) is not None}
 
     def lost(self, places: Collection[Place]) -> None:
-        self._leave(places, whole=True)
+        """These are somebody else's: forget all of them that nobody has in hands. What was revoked is let go, too."""
+        for progress in self._leave(places, whole=True):
+            progress.gone = True
+            del self._progress[progress.place]
 
-    def _leave(self, places: Collection[Place], *, whole: bool) -> dict[Place, Progress]:
-        leaving = {place: progress for place in places if (progress := self._progress.pop(place, None)) is not None}
-        for progress in leaving.values():
+    def _leave(self, places: Collection[Place], *, whole: bool) -> list[Progress]:
+        leaving = [progress for place in places if (progress := self._progress.get(place)) is not None]
+        for progress in leaving:
             progress.revoked = True
         for lane in list(self._lanes.values()):
-            if lane.key[0] in leaving:
+            if lane.key[0] in places:
                 self._drop(lane, whole=whole)
         return leaving
 
@@ -143,14 +153,16 @@ class Dispatcher:
             self._lanes.pop(lane.key, None)
 
     def _abandon(self, item: InHand) -> None:
-        item.progress.abandon(item.offset)
+        """A record that was taken in and will not be handled here: it stays unfinished, for whoever comes next."""
+        item.progress.in_hand -= 1
         self._in_hand -= 1
         self._tell()
 
     # Records come.
 
-    def accept(self, records: Iterable[Received]) -> None:
-        """Take records in. Those of partitions that are not ours any more are ignored."""
+    def accept(self, records: Iterable[Received], ends: Mapping[Place, int] | None = None) -> None:
+        """Take records in, and the ends that were reached behind them. What is of partitions that are not ours any
+        more is ignored."""
         progress_of, lanes, ready, route_of = self._progress.get, self._lanes, self._ready, self._route
         place: Place = "", -1
         progress: Progress | None = None
@@ -159,13 +171,17 @@ class Dispatcher:
             if partition != place[1] or stream != place[0]:  # records come in runs of one partition
                 place = stream, partition
                 progress = progress_of(place)
-            if progress is None:
+            if progress is None or progress.revoked:
+                continue
+            if progress.ahead is not None and offset in progress.ahead:
+                progress.skip(offset)
                 continue
             route = route_of(received)
             if route is None:
                 progress.skip(offset)
                 continue
             progress.begin(offset)
+            progress.in_hand += 1
             self._in_hand += 1
             # Without a key there is no order to keep: such a record is a lane of its own.
             key: Key = (place, offset if record_key is None else record_key)
@@ -176,33 +192,93 @@ class Dispatcher:
             elif lane.parked:
                 self._parked += 1
             lane.items.append(InHand(received, route, progress))
+        for place, end in (ends or {}).items():
+            progress = progress_of(place)
+            if progress is not None and not progress.revoked:
+                progress.pass_to(end)
         self._hire()
 
     async def room(self) -> None:
         """Wait until there is room for another batch. Raises what went wrong in the machinery, if anything did."""
-        while self._in_hand - self._parked >= IN_HAND_MAX or self._parked >= PARKED_MAX:
+        while not self._has_room:
             self._check()
-            await self._change()
+            self._room = asyncio.get_running_loop().create_future()
+            await self._room
         self._check()
 
-    def finish(self, item: InHand) -> None:
-        """All that a record asked for is done, and safe."""
-        item.progress.finish(item.offset)
+    @property
+    def _has_room(self) -> bool:
+        return (
+            self._in_hand - self._over - self._parked < IN_HAND_MAX
+            and self._over < OVER_MAX
+            and self._parked < PARKED_MAX
+        )
+
+    def over(self, item: InHand) -> None:
+        """A record was handled; what it led to is not durable yet. `finish` comes later."""
+        self._over += 1
+        if self._room is not None:
+            self._tell_room()
+
+    def finish(self, item: InHand, *, was_over: bool = False) -> None:
+        """All that a record asked for is done, and safe. `was_over`: `over` was called for it before."""
+        progress = item.progress
+        progress.finish(item.offset)
+        progress.in_hand -= 1
         self._in_hand -= 1
+        self._over -= was_over
         if self._changed:
             self._tell()
+        elif self._room is not None:
+            self._tell_room()
 
-    def take_commits(self) -> dict[Place, int]:
-        """The offsets that have moved since they were last taken."""
-        return {
-            place: offset
-            for place, progress in self._progress.items()
-            if (offset := progress.take_commit()) is not None
-        }
+    def marks(self, also: Collection[Progress] = ()) -> dict[Place, Mark]:
+        """How far partitions are done, where that is not what the group has noted yet.
+
+        Those that are being revoked are left out, for they are committed when they go, but for those in `also`.
+        """
+        return _moved(one for one in self._progress.values() if not one.revoked or one in also)
+
+    def noted(self, marks: Mapping[Place, Mark]) -> None:
+        """The group has these marks now, or will soon."""
+        for place, mark in marks.items():
+            if (progress := self._progress.get(place)) is not None:
+                progress.committed = mark
+
+    def take_marks(self) -> dict[Place, Mark]:
+        """The marks that have moved since they were last noted, noting them."""
+        marks = self.marks()
+        self.noted(marks)
+        return marks
+
+    def last_marks(self, places: Collection[Place] | None = None) -> dict[Place, Mark]:
+        """The marks of partitions that go, or of all: those that have moved, and have nothing in hand any more."""
+        leaving = self._progress.values() if places is None else [self._progress.get(place) for place in places]
+        return _moved(one for one in leaving if one is not None and not one.in_hand)
+
+    def fail(self, error: BaseException) -> None:
+        """Something in the machinery went wrong that waiting does not mend."""
+        self._failed = self._failed or error
+        if self._failing is not None and not self._failing.done():
+            self._failing.set_result(None)
+        self._tell()
+
+    async def until_failed(self) -> None:
+        """Raises what went wrong in the machinery, once something does."""
+        self._check()
+        self._failing = asyncio.get_running_loop().create_future()
+        await self._failing
+        self._check()
 
     @property
     def in_hand(self) -> int:
+        """How many records were taken in and are not finished."""
         return self._in_hand
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody handles anything, or is about to: what is in hand is over, or waits for another attempt."""
+        return self._in_hand <= self._over + self._parked
 
     @property
     def at_work(self) -> int:
@@ -220,7 +296,7 @@ class Dispatcher:
     async def halt(self) -> None:
         """Drop everything, begun or not."""
         self._stopping = self._halted = True
-        self._leave(list(self._progress), whole=True)
+        self.lost(list(self._progress))
         self._tell()
         await self.cancel()
 
@@ -244,7 +320,7 @@ class Dispatcher:
         self._workers.pop(worker, None)
         if not worker.cancelled() and (error := worker.exception()) is not None:
             log.critical("a worker failed; this is a bug in Tidings", exc_info=error)
-            self._failed = error
+            self.fail(error)
         self._hire()  # something may have come while it was leaving
         self._tell()
 
@@ -313,3 +389,15 @@ class Dispatcher:
         for waiting in changed:
             if not waiting.done():
                 waiting.set_result(None)
+        self._tell_room()
+
+    def _tell_room(self) -> None:
+        waiting = self._room
+        if waiting is not None and (self._has_room or self._failed is not None):
+            self._room = None
+            if not waiting.done():
+                waiting.set_result(None)
+
+
+def _moved(partitions: Iterable[Progress]) -> dict[Place, Mark]:
+    return {one.place: mark for one in partitions if (mark := one.mark) is not None and mark != one.committed}

@@ -11,18 +11,24 @@ from tidings.events.position import Position
 from tidings.events.record import EventRecord
 from tidings.service.dispatcher import InHand
 from tidings.service.subscription import Handler
+from tidings.service.transports.base import Outgoing
+
+UNKNOWN = -1
+"""Partition and offset of what is not written yet."""
 
 
 class Handled:
     """One event in one handler's hands. Most handlers emit little and ask nothing: the envelope is read if they do."""
 
-    __slots__ = ("_context", "_record", "event", "handler", "item", "service")
+    __slots__ = ("_context", "_record", "event", "handler", "is_over", "item", "service")
 
     def __init__(self, service: str, item: InHand, event: Any, handler: Handler) -> None:
         self.service = service
         self.item = item
         self.event = event
         self.handler = handler
+        self.is_over = False
+        """The handler is done: what is emitted now (by a task that it left behind) is no part of it."""
         self._record: EventRecord[Any] | None = None
         self._context: context.EventContext | None = None
 
@@ -43,6 +49,14 @@ class Handled:
         index = self.item.emitted
         self.item.emitted += 1
         return derived_id(self.as_record().id, self.service, self.handler.name, index)
+
+    def collect(self, record: Outgoing) -> Position:
+        """Keep what was emitted, to be written with all else that the record leads to.
+
+        Where it will stand is not known before.
+        """
+        self.item.outputs.append(record)
+        return Position(record.stream, UNKNOWN, UNKNOWN)
 
 
 def handled() -> Handled | None:

@@ -1,11 +1,11 @@
-"""Handling one record: decode it, call its handlers, send what they return, and know when it is finished."""
+"""Handling one record: decode it, call its handlers, and gather all that they lead to."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
@@ -15,16 +15,14 @@ from tidings.events.declaration import event_type
 from tidings.events.position import Position
 from tidings.events.serdes import DecodeError, EncodeError
 from tidings.service.clock import Clock
-from tidings.service.dead_letters import FAILED, REFUSED, UNDECODABLE, dead_letter
+from tidings.service.dead_letters import FAILED, REFUSED, UNDECODABLE, dead_letter, dead_letters_of
 from tidings.service.dispatcher import InHand
 from tidings.service.handled import Handled
-from tidings.service.outlet import Outlet, Writer
+from tidings.service.outlet import Writer
 from tidings.service.subscription import Handler
-from tidings.service.transports.base import Outcome, Outgoing
+from tidings.service.transports.base import Outgoing
 
 log = logging.getLogger("tidings.service")
-
-REFUSED_AGAIN_S = 30.0
 
 
 class HandlerCancelledError(TidingsError):
@@ -38,65 +36,56 @@ class Handling:
         self,
         service: str,
         writer: Writer,
-        outlet: Outlet,
         clock: Clock,
         chance: Callable[[], float],
         threads: Executor,
     ) -> None:
         self._service = service
         self._writer = writer
-        self._outlet = outlet
         self._clock = clock
         self._chance = chance
         self._threads = threads
-        self.finish: Callable[[InHand], None] = lambda item: None
-        """Called when a record is finished: the dispatcher's."""
+        self.complete: Callable[[InHand], None] = lambda item: None
+        """Called when a record's handling is over, with all it led to in its `outputs`: the committer's."""
 
     async def __call__(self, item: InHand) -> float | None:
         """See `dispatcher.Work`."""
-        received, route = item.received, item.route
+        route = item.route
         try:
             if route.declared is None:
                 raise DecodeError(route.problem)
-            event = route.declared.decode(received.value)
+            event = route.declared.decode(item.received.value)
         except DecodeError as error:
             self._bury(item, UNDECODABLE, error)
-            self._end(item)
+            self.complete(item)
             return None
-        while item.step < len(route.handlers):
-            handler = route.handlers[item.step]
+        handlers = route.handlers
+        while item.step < len(handlers):
+            handler = handlers[item.step]
+            current = Handled(self._service, item, event, handler)
+            before = len(item.outputs)
             try:
-                outputs = await self._call(Handled(self._service, item, event, handler))
+                await self._call(current)
             except asyncio.CancelledError as error:
                 if asyncio.current_task().cancelling():  # type: ignore[union-attr]
                     raise
-                wait_s = self._failed(item, handler, HandlerCancelledError(str(error)))
+                wait_s = self._failed(item, before, handler, HandlerCancelledError(str(error)))
                 if wait_s is not None:
                     return wait_s
             except Exception as error:
-                wait_s = self._failed(item, handler, error)
+                wait_s = self._failed(item, before, handler, error)
                 if wait_s is not None:
                     return wait_s
-            else:
-                if outputs:
-                    self._send(item, handler, outputs)
+            finally:
+                current.is_over = True
+            item.parts.append(len(item.outputs))
             item.step += 1
-            item.attempts = item.emitted = 0
-        self._end(item)
+            item.attempts = 0
+        self.complete(item)
         return None
 
-    def _end(self, item: InHand) -> None:
-        """Nothing more will be begun for it: it is finished once all it led to is acknowledged."""
-        item.over = True
-        if not item.unacknowledged:
-            self.finish(item)
-
-    def _settle(self, item: InHand) -> None:
-        if item.over and not item.unacknowledged:
-            self.finish(item)
-
-    async def _call(self, current: Handled) -> list[Outgoing] | None:
-        """Run a handler; what it emits, ready to be written."""
+    async def _call(self, current: Handled) -> None:
+        """Run a handler; what it returns goes to the outputs."""
         current.item.emitted = 0
         event_context.source.set(current)
         handler = current.handler
@@ -106,9 +95,8 @@ class Handling:
             returned = [one async for one in handler.call(current.event, current.as_record)]
         else:
             returned = await handler.call(current.event, current.as_record)
-        if returned is None:
-            return None
-        return [self._output(current, one) for one in _each(returned) if one is not None]
+        if returned is not None:
+            current.item.outputs += [self._output(current, one) for one in _each(returned) if one is not None]
 
     async def _call_in_thread(self, current: Handled) -> Any:
         def call() -> Any:
@@ -126,19 +114,11 @@ class Handling:
             )
         return self._writer.outgoing(declared, event, current.next_id())
 
-    def _send(self, item: InHand, handler: Handler, outputs: list[Outgoing]) -> None:
-        item.unacknowledged += 1
+    # What fails.
 
-        def acknowledged(outcomes: Sequence[Outcome]) -> None:
-            item.unacknowledged -= 1
-            refused = next((outcome for outcome in outcomes if isinstance(outcome, TidingsError)), None)
-            if refused is not None:
-                self._bury(item, REFUSED, refused, handler)
-            self._settle(item)
-
-        self._outlet.send(outputs, acknowledged)
-
-    def _failed(self, item: InHand, handler: Handler, error: Exception) -> float | None:
+    def _failed(self, item: InHand, before: int, handler: Handler, error: Exception) -> float | None:
+        """An attempt failed: what it led to is taken back. The seconds until the next, or None if it was the last."""
+        del item.outputs[before:]
         item.attempts += 1
         where = Position(*item.received[:3])
         mistake = isinstance(error, DeclarationError | EncodeError)  # the program's; another attempt makes the same
@@ -154,7 +134,10 @@ class Handling:
         return None
 
     def _bury(self, item: InHand, reason: str, error: BaseException, handler: Handler | None = None) -> None:
-        """Write a dead letter; the record is finished when that is acknowledged, and not before."""
+        """The record's dead letter is what it leads to."""
+        item.outputs.append(self._dead_letter(item, reason, error, handler))
+
+    def _dead_letter(self, item: InHand, reason: str, error: BaseException, handler: Handler | None) -> Outgoing:
         letter = dead_letter(
             self._service,
             item.received,
@@ -166,17 +149,26 @@ class Handling:
         )
         if reason != FAILED:
             log.error("%s: %s is %s: dead letter: %s", self._service, Position(*item.received[:3]), reason, error)
-        item.unacknowledged += 1
+        return letter
 
-        def buried(outcomes: Sequence[Outcome]) -> None:
-            if isinstance(outcomes[0], TidingsError):
-                log.critical("%s: the dead letter itself is refused, trying on: %s", self._service, outcomes[0])
-                self._clock.call_later(REFUSED_AGAIN_S, lambda: self._outlet.send([letter], buried))
-                return
-            item.unacknowledged -= 1
-            self._settle(item)
-
-        self._outlet.send([letter], buried)
+    def refuse(self, item: InHand, refused: Mapping[int, TidingsError]) -> bool:
+        """See `committer.Refuse`."""
+        letters = dead_letters_of(self._service)
+        if any(item.outputs[index].stream == letters for index in refused):
+            error = next(iter(refused.values()))
+            log.critical("%s: the dead letter itself is refused, trying on: %s", self._service, error)
+            return False
+        outputs, parts, begin = [], [], 0
+        for step, end in enumerate(item.parts):
+            errors = [error for index, error in refused.items() if begin <= index < end]
+            if errors:
+                outputs.append(self._dead_letter(item, REFUSED, errors[0], item.route.handlers[step]))
+            else:
+                outputs += item.outputs[begin:end]
+            parts.append(len(outputs))
+            begin = end
+        item.outputs, item.parts = outputs + item.outputs[begin:], parts
+        return True
 
 
 def _each(returned: Any) -> Iterable[Any]:

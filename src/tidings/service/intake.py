@@ -1,57 +1,73 @@
-"""The way in: batches from the group's consumer to the dispatcher, and its watermarks back."""
+"""The way in: batches from the group's consumer to the dispatcher; and partitions, as they come and go."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
-from tidings.service.clock import Clock, Timer
+from tidings.service.commit.committer import Committer
 from tidings.service.dispatcher import Dispatcher
-from tidings.service.transports.base import Consumer, Place, Transport
+from tidings.service.transports.base import Consumer, Mark, Place, Transport
 
 log = logging.getLogger("tidings.service")
 
-COMMIT_EVERY_S = 0.25
 GRACE_S = 15.0
 """How long handlers may take to finish when their partitions go or the service stops."""
+
+OpenCommitter = Callable[[Consumer], Committer]
 
 
 class Intake:
     """Reads a group's streams for as long as it runs. It is the owner its consumer tells of partitions."""
 
     def __init__(
-        self, transport: Transport, group: str, streams: Collection[str], dispatcher: Dispatcher, clock: Clock
+        self,
+        transport: Transport,
+        group: str,
+        streams: Collection[str],
+        dispatcher: Dispatcher,
+        open_committer: OpenCommitter,
     ) -> None:
         self._dispatcher = dispatcher
-        self._clock = clock
         self._group = group
         self._consumer: Consumer = transport.consumer(group, streams, self)
-        self._timer: Timer | None = None
+        self.committer = open_committer(self._consumer)
+        self.committer.start()
 
     async def run(self) -> None:
         """Until cancelled. Raises what cannot be mended by waiting."""
-        self._commit_now_and_then()
+        work = [asyncio.ensure_future(self._read()), asyncio.ensure_future(self._dispatcher.until_failed())]
+        try:
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+
+    async def _read(self) -> None:
         while True:
             await self._dispatcher.room()
             batch = await self._consumer.poll()
-            self._dispatcher.accept(batch.records)
+            self._dispatcher.accept(batch.records, batch.ends)
 
-    def _commit_now_and_then(self) -> None:
-        if commits := self._dispatcher.take_commits():
-            self._consumer.commit(commits)
-        self._timer = self._clock.call_later(COMMIT_EVERY_S, self._commit_now_and_then)
+    # The consumer tells.
 
-    def assigned(self, places: Collection[Place]) -> None:
-        self._dispatcher.assigned(places)
+    def assigned(self, marks: Mapping[Place, Mark | None]) -> None:
+        self._dispatcher.assigned(marks)
 
-    async def revoked(self, places: Collection[Place]) -> Mapping[Place, int]:
+    async def revoked(self, places: Collection[Place]) -> Mapping[Place, Mark]:
         try:
             async with asyncio.timeout(GRACE_S):
-                return await self._dispatcher.revoked(places)
+                await self._dispatcher.revoked(places)
+                return await self.committer.revoking(places)
         except TimeoutError:
             log.warning("%s: gave up partitions with handlers still at work: those events will come again", self._group)
             return {}
+        finally:
+            self._dispatcher.lost(places)
 
     def lost(self, places: Collection[Place]) -> None:
         self._dispatcher.lost(places)
@@ -66,18 +82,20 @@ class Intake:
 
     async def halt(self) -> None:
         """Drop what is in hand. Nobody is told."""
-        if self._timer is not None:
-            self._timer.cancel()
         await self._dispatcher.halt()
+        await self.committer.halt()
 
     async def stop(self) -> None:
         """Finish what is in hand, commit it, leave the group. `run` must have been cancelled before."""
-        if self._timer is not None:
-            self._timer.cancel()
+        marks: Mapping[Place, Mark] = {}
         try:
             async with asyncio.timeout(GRACE_S):
                 await self._dispatcher.stop()
+                marks = await self.committer.stop()
         except TimeoutError:
             log.warning("%s: stopped with handlers still at work: those events will come again", self._group)
+            await self.committer.halt()
             await self._dispatcher.cancel()
-        await self._consumer.close(self._dispatcher.take_commits())
+            marks = self._dispatcher.last_marks()
+        self._dispatcher.noted(marks)
+        await self._consumer.close(marks)

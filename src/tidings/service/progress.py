@@ -1,24 +1,42 @@
-"""How far a partition is done: the watermark below which nothing is unfinished."""
+"""How far a partition is done: the watermark below which nothing is unfinished, and what is done above it.
+
+Records finish in any order, and a group can commit one offset for a partition. What is done behind that offset is kept
+in its metadata (`transports/marks.py`), so that whoever gets the partition next does nothing again, however long one
+record has been stuck.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from tidings.service.transports.base import Mark, Place
+from tidings.service.transports.marks import Done, Range, done_beyond, encode
+
 
 class Progress:
-    """Records finish in any order; what may be committed is the first that has not.
+    """One partition, in the hands of one member of a group.
 
     Costs memory for what is unfinished only, however far work has run ahead of a record that is stuck.
     """
 
-    __slots__ = ("_committed", "_next", "_unfinished", "reached", "revoked")
+    __slots__ = ("_next", "_unfinished", "ahead", "committed", "gone", "in_hand", "place", "reached", "revoked")
 
-    def __init__(self) -> None:
+    def __init__(self, place: Place = ("", 0), mark: Mark | None = None) -> None:
+        self.place = place
         self._unfinished: dict[int, None] = {}  # in the order of offsets, as they came
-        self._next = -1
-        self._committed = -1
+        self._next = -1 if mark is None else mark.offset
+        self.ahead: Done | None = None if mark is None or not mark.beyond else Done(done_beyond(mark))
+        """What others had done before us, of what comes."""
+        self.committed = mark
+        """The mark that the group has; whoever commits another puts it here."""
+        self.in_hand = 0
+        """Records that were taken in and are not finished: the dispatcher counts them."""
         self.reached = -1
         """The furthest offset that work has begun on."""
         self.revoked = False
-        """The partition belongs to somebody else now: what is left of it here must not be begun."""
+        """The partition goes to somebody else: what is left of it here must not be begun."""
+        self.gone = False
+        """It belongs to somebody else: nothing of it can be committed any more."""
 
     def begin(self, offset: int) -> None:
         self.skip(offset)
@@ -28,30 +46,50 @@ class Progress:
         """A record that nobody here wants is done as it comes."""
         if offset < self._next:  # the stream was deleted and made anew, and begins from its start
             self._unfinished.clear()
-            self._committed = self.reached = -1
+            self.committed = self.ahead = None
+            self.reached = -1
         self._next = offset + 1
+
+    def pass_to(self, end: int) -> None:
+        """The partition has nothing more before `end`, where transactions leave offsets that are no records."""
+        if end > self._next:
+            self._next = end
 
     def finish(self, offset: int) -> None:
         self._unfinished.pop(offset, None)
 
-    def abandon(self, offset: int) -> None:
-        """A record that was taken in and will not be handled here. What is committed stops before it."""
-        self._unfinished.pop(offset, None)
-        self._next = min(self._next, offset)
+    def reopen(self, offset: int) -> None:
+        """Not finished after all."""
+        self._unfinished = dict.fromkeys(sorted({*self._unfinished, offset}))
 
     @property
     def unfinished(self) -> int:
+        """How many have come that are not done; some may have been given up since, for whoever comes next."""
         return len(self._unfinished)
 
     @property
     def watermark(self) -> int:
         """Everything before this offset is done; -1 when nothing has come yet."""
-        return min(next(iter(self._unfinished), self._next), self._next)
+        return next(iter(self._unfinished), self._next)
 
-    def take_commit(self) -> int | None:
-        """The offset to commit, if it has moved since the last time."""
-        watermark = self.watermark
-        if watermark <= self._committed:
+    @property
+    def mark(self) -> Mark | None:
+        """All that is done; None when nothing has come yet, or it is too scattered to be told."""
+        offset = self.watermark
+        if offset < 0:
             return None
-        self._committed = watermark
-        return watermark
+        beyond = encode(offset, self._done())
+        return None if beyond is None else Mark(offset, beyond)
+
+    def _done(self) -> Iterator[Range]:
+        """The ranges above the watermark that are done, in their order."""
+        begin = self._next
+        for index, offset in enumerate(self._unfinished):
+            if index and offset > begin:
+                yield begin, offset
+            begin = offset + 1
+        if self._unfinished and begin < self._next:
+            yield begin, self._next
+        for begin, end in self.ahead or ():
+            if end > self._next:
+                yield max(begin, self._next), end

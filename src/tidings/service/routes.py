@@ -9,6 +9,7 @@ from tidings.events.declaration import EventType
 from tidings.events.envelope import TYPE
 from tidings.events.record import type_name_of
 from tidings.events.serdes import DecodeError
+from tidings.service.commit.delivery import Delivery
 from tidings.service.subscription import Handler
 from tidings.service.transports.base import Received
 
@@ -21,6 +22,8 @@ class Route(NamedTuple):
     handlers: tuple[Handler, ...]
     problem: str = ""
     """Why it cannot."""
+    atomic: bool = True
+    """What it leads to is written exactly once: one of its handlers wants it."""
 
 
 _NO_ROUTES: dict[bytes, Route] = {}
@@ -36,7 +39,7 @@ class Routes:
                 routes = self._by_type.setdefault(declared.stream, {})
                 name = declared.name.encode()
                 others = routes[name].handlers if name in routes else ()
-                routes[name] = Route(declared, (*others, handler))
+                routes[name] = Route(declared, (*others, handler), atomic=_is_atomic((*others, handler)))
         self.streams = sorted(self._by_type)
 
     def find(self, received: Received) -> Route | None:
@@ -52,3 +55,7 @@ class Routes:
             return routes.get(type_name_of(stream, None).encode())
         except DecodeError as error:
             return Route(None, (), str(error))
+
+
+def _is_atomic(handlers: Sequence[Handler]) -> bool:
+    return any(handler.delivery == Delivery.EXACTLY_ONCE for handler in handlers)

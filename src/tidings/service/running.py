@@ -12,6 +12,10 @@ from typing import Any
 from tidings.errors import TidingsError, UnavailableError
 from tidings.events.serdes import DecodeError
 from tidings.service.clock import sleep
+from tidings.service.commit.at_least_once import AtLeastOnce, Sending
+from tidings.service.commit.committer import Committer
+from tidings.service.commit.delivery import Delivery
+from tidings.service.commit.exactly_once import ExactlyOnce
 from tidings.service.connection import Connection
 from tidings.service.dead_letters import UNDECODABLE, dead_letter, dead_letter_spec
 from tidings.service.dispatcher import Dispatcher
@@ -22,7 +26,7 @@ from tidings.service.routes import Routes
 from tidings.service.subscription import Handler
 from tidings.service.surroundings import Surroundings
 from tidings.service.tables.table import Table
-from tidings.service.transports.base import Received
+from tidings.service.transports.base import Consumer, Received
 
 log = logging.getLogger("tidings.service")
 
@@ -104,17 +108,30 @@ class Running:
 
     def _open_intake(self) -> Intake:
         routes = Routes(self._handlers)
-        handling = Handling(
-            self._service,
-            self._writer,
-            self._connection.outlet,
-            self._clock,
-            self._chance,
-            self._threads,
-        )
+        handling = Handling(self._service, self._writer, self._clock, self._chance, self._threads)
         dispatcher = Dispatcher(handling, routes.find, self._clock, self._workers)
-        handling.finish = dispatcher.finish
-        return Intake(self._connection.transport, self._service, routes.streams, dispatcher, self._clock)
+
+        def open_committer(consumer: Consumer) -> Committer:
+            sending = Sending(lambda: self._connection.outlet, dispatcher, self._clock, handling.refuse)
+            committer = self._committer(consumer, dispatcher, handling, sending)
+            handling.complete = committer.complete
+            return committer
+
+        return Intake(self._connection.transport, self._service, routes.streams, dispatcher, open_committer)
+
+    def _committer(self, consumer: Consumer, dispatcher: Dispatcher, handling: Handling, sending: Sending) -> Committer:
+        atomic = [handler for handler in self._handlers if handler.delivery == Delivery.EXACTLY_ONCE]
+        if not atomic:
+            return AtLeastOnce(sending, consumer, dispatcher, self._clock)
+        return ExactlyOnce(
+            consumer,
+            dispatcher,
+            self._clock,
+            handling.refuse,
+            self._connection.streams.ensure,
+            sending.complete,
+            writes=any(handler.emits for handler in atomic),
+        )
 
     def _follow(self, table: Table[Any]) -> asyncio.Event:
         caught_up = asyncio.Event()

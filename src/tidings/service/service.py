@@ -25,6 +25,7 @@ from tidings.events.declaration import STREAM_NAME, EventType, event_type
 from tidings.events.position import Position
 from tidings.events.record import EventRecord
 from tidings.service.clock import Clock, SystemClock
+from tidings.service.commit.delivery import Delivery, delivery_of
 from tidings.service.connection import Connection, OpenTransport
 from tidings.service.dead_letters import dead_letters_of
 from tidings.service.handled import handled
@@ -52,20 +53,22 @@ class Description:
 
     service: str
     reads: list[dict[str, Any]]
-    """`{"stream", "type", "handler", "attempts", "backoff", "emits": [type, …]}`"""
+    """`{"stream", "type", "handler", "attempts", "backoff", "delivery", "emits": [type, …]}`"""
     emits: list[dict[str, str]]
     """`{"stream", "type"}`: what handlers declare, and what was emitted so far."""
     keeps: list[dict[str, str]]
     """`{"stream", "type"}`"""
     dead_letters: str
     commits: str
+    """"exactly once", "at least once", or both, as its handlers want it."""
 
 
 class Service:
     """One service. Its name is its consumer group, and the CloudEvents source of what it emits.
 
     `workers` is how many events it handles at a time, each of another key. `url` is by default $TIDINGS_URL, and that
-    by default kafka://127.0.0.1:9092. `timeout_s` is how long `emit` waits for the broker. `transport` and `clock`
+    by default kafka://127.0.0.1:9092. `timeout_s` is how long `emit` waits for the broker. `delivery` is what handlers
+    promise that do not say themselves: "exactly_once" or "at_least_once" (see `on`). `transport` and `clock`
     take the places of Kafka and of time in tests.
     """
 
@@ -77,6 +80,7 @@ class Service:
         workers: int = WORKERS,
         retry: Retry | None = None,
         timeout_s: float = EMIT_TIMEOUT_S,
+        delivery: str = Delivery.EXACTLY_ONCE,
         transport: OpenTransport | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -86,6 +90,7 @@ class Service:
             raise DeclarationError(f"Service({name!r}, workers={workers}): there is at least one worker")
         self.name = name
         self.retry = retry or Retry()
+        self.delivery = delivery_of(delivery)
         self.handlers: list[Handler] = []
         self._tables: dict[EventType[Any], Table[Any]] = {}
         self._emitted: dict[EventType[Any], None] = {}
@@ -119,24 +124,33 @@ class Service:
     @overload
     def on(self, handler: F, /) -> F: ...
     @overload
-    def on(self, /, *, retry: Retry | None = None) -> Callable[[F], F]: ...
-    def on(self, handler: F | None = None, /, *, retry: Retry | None = None) -> F | Callable[[F], F]:
+    def on(self, /, *, retry: Retry | None = None, delivery: str | None = None) -> Callable[[F], F]: ...
+    def on(
+        self, handler: F | None = None, /, *, retry: Retry | None = None, delivery: str | None = None
+    ) -> F | Callable[[F], F]:
         """Declare a handler: `@service.on`, or `@service.on(retry=Retry(5, backoff="1s..5m"))`.
+
+        `delivery` says what is promised about what it leads to. "exactly_once": all of that is written together with
+        the mark that the event is done, once the handler is over, or none of it. "at_least_once": it is written, then
+        the mark moves; `emit` in the handler writes at once, and returns the position.
 
         Its hints say the rest (see `subscription`). Raises DeclarationError.
         """
         if handler is not None:
-            self._add_handler(handler, retry, sys._getframe(1).f_locals)
+            self._add_handler(handler, retry, delivery, sys._getframe(1).f_locals)
             return handler
 
         def declare(handler: F) -> F:
-            self._add_handler(handler, retry, sys._getframe(1).f_locals)
+            self._add_handler(handler, retry, delivery, sys._getframe(1).f_locals)
             return handler
 
         return declare
 
-    def _add_handler(self, function: Callable[..., Any], retry: Retry | None, names: Mapping[str, Any]) -> None:
-        handler = read_handler(function, retry or self.retry, self._provider_of, names)
+    def _add_handler(
+        self, function: Callable[..., Any], retry: Retry | None, delivery: str | None, names: Mapping[str, Any]
+    ) -> None:
+        promised = self.delivery if delivery is None else delivery_of(delivery)
+        handler = read_handler(function, retry or self.retry, self._provider_of, names, promised)
         if any(other.name == handler.name for other in self.handlers):
             raise DeclarationError(f"{self.name} has a handler {handler.name} already")
         self.handlers.append(handler)
@@ -182,6 +196,7 @@ class Service:
                     "handler": handler.name,
                     "attempts": handler.retry.attempts,
                     "backoff": handler.retry.backoff,
+                    "delivery": handler.delivery.words,
                     "emits": [emitted.name for emitted in handler.emits],
                 }
                 for handler in self.handlers
@@ -190,7 +205,7 @@ class Service:
             emits=[_named(declared) for declared in emits],
             keeps=[_named(declared) for declared in self._tables],
             dead_letters=dead_letters_of(self.name),
-            commits="at least once",
+            commits=", ".join(dict.fromkeys(one.delivery.words for one in self.handlers)) or self.delivery.words,
         )
 
     # Emitting.
@@ -198,11 +213,17 @@ class Service:
     async def emit(self, event: object) -> Position:
         """Write an event to its stream; returns where it stands once the broker has acknowledged it.
 
+        In a handler that is delivered exactly once, the event is kept and written with all else that the handler leads
+        to, when it is over, or not at all if it raises; its position is not known before, and so has -1 for partition
+        and offset.
+
         What is known of the request or the event being answered goes with it. Raises DeclarationError for what is no
         event, EncodeError for one that cannot be written, RefusedError for one the broker will not take, and
         NotSentError (an UnavailableError) when it does not acknowledge in time.
         """
         send = self._sending(event)
+        if isinstance(send, Position):
+            return send
         connection = self._connect()
         if connection.loop is asyncio.get_running_loop():
             return await send(connection)
@@ -211,6 +232,8 @@ class Service:
     def emit_sync(self, event: object) -> Position:
         """`emit` for code that is not async: in a sync handler, in a thread, in a script."""
         send = self._sending(event)
+        if isinstance(send, Position):
+            return send
         try:
             running = asyncio.get_running_loop()
         except RuntimeError:
@@ -220,17 +243,25 @@ class Service:
         connection = self._connect_in_background()
         return asyncio.run_coroutine_threadsafe(send(connection), connection.loop).result()
 
-    def _sending(self, event: object) -> Callable[[Connection], Coroutine[Any, Any, Position]]:
-        """What is left to do for an event: its record must be made here and now, where its context is."""
+    def _sending(self, event: object) -> Position | Callable[[Connection], Coroutine[Any, Any, Position]]:
+        """What is left to do for an event: its record must be made here and now, where its context is.
+
+        A position when there is nothing left to do."""
         declared = event_type(type(event))
         self._emitted[declared] = None
         current = handled()
+        if current is not None and current.is_over:  # a task that the handler left behind
+            current = None
         event_id = current.next_id() if current is not None else None
-        patiently = current is not None and current.service == self.name and self._running is not None
         record = self._writer.outgoing(declared, event, event_id)
+        if current is not None and current.service != self.name:
+            current = None
+        if current is not None and current.handler.delivery != Delivery.AT_LEAST_ONCE:
+            return current.collect(record)  # also while the service stops: what has begun is finished as it began
+        ours = current is not None and self._running is not None
 
         def send(connection: Connection) -> Coroutine[Any, Any, Position]:
-            return connection.emit_patiently(event, record) if patiently else connection.emit(event, record)
+            return connection.emit_patiently(event, record) if ours else connection.emit(event, record)
 
         return send
 
@@ -346,7 +377,9 @@ class Service:
     def _open_kafka(self) -> Transport:
         from tidings.service.transports.kafka import KafkaTransport
 
-        return KafkaTransport(broker_url(self._url), client_id=self.name)
+        return KafkaTransport(
+            broker_url(self._url), client_id=self.name, instances=lambda: self._state_folder() / "instances"
+        )
 
     def __repr__(self) -> str:
         return f"<Service {self.name}>"

@@ -20,6 +20,7 @@ from typing import Any
 from tidings.errors import DeclarationError
 from tidings.events.declaration import EventType, event_type, is_event
 from tidings.events.record import EventRecord
+from tidings.service.commit.delivery import Delivery
 from tidings.service.retry import Retry
 
 Provide = Callable[[EventRecord[Any]], Any]
@@ -43,6 +44,8 @@ class Handler:
     is_async: bool
     """Runs on the event loop; otherwise in a thread."""
     is_generator: bool
+    delivery: Delivery = Delivery.EXACTLY_ONCE
+    """What is promised about its outputs."""
 
     def call(self, event: Any, as_record: Callable[[], EventRecord[Any]]) -> Any:
         """Whatever the function gives: a coroutine, a generator, or its result."""
@@ -55,7 +58,11 @@ class Handler:
 
 
 def read_handler(
-    function: Callable[..., Any], retry: Retry, provider_of: ProviderOf, names: Mapping[str, Any] | None = None
+    function: Callable[..., Any],
+    retry: Retry,
+    provider_of: ProviderOf,
+    names: Mapping[str, Any] | None = None,
+    delivery: Delivery = Delivery.EXACTLY_ONCE,
 ) -> Handler:
     """Understand a handler's signature. `names` are the local names its annotations may use.
 
@@ -103,6 +110,7 @@ def read_handler(
         retry=retry,
         is_async=is_async_generator or inspect.iscoroutinefunction(function),
         is_generator=is_async_generator or inspect.isgeneratorfunction(function),
+        delivery=delivery,
     )
 
 

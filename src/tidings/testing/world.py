@@ -34,7 +34,7 @@ from tidings.testing.world_faults import Fate, Faults
 from tidings.testing.world_log import WorldLog
 from tidings.testing.world_run import DeadLetter, Run
 from tidings.testing.world_service import Inhabitant
-from tidings.testing.world_stuck import StuckError, backlog
+from tidings.testing.world_stuck import StuckError, backlog, undecided
 from tidings.testing.world_time import VirtualTime, virtual_time
 
 T = TypeVar("T")
@@ -204,7 +204,9 @@ class World:
         return all(one.settled for one in self._inhabitants.values()) and not any(self._backlog())
 
     def _backlog(self) -> list[str]:
-        return [line for one in self._inhabitants.values() if one.wanted for line in backlog(one.service, self.broker)]
+        wanted = [one.service for one in self._inhabitants.values() if one.wanted]
+        lines = [line for service in wanted for line in backlog(service, self.broker)]
+        return [*lines, *undecided(self.broker)]
 
     async def _pass_until(self, condition: Callable[[], bool], within_s: float, *, check: bool = True) -> None:
         assert self._time is not None

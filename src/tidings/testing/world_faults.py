@@ -18,9 +18,12 @@ STAY_S = (0.1, 5.0)
 class Faults:
     """How probable each fault is at each step: numbers from 0 to 1.
 
-    `crash`: the service stops dead, and what it had not committed or sent is lost; it is started again a while later.
-    `duplicate`: records that were delivered, and not yet committed, are delivered again.
-    `delay`: a partition is held back for a while; what is sent is written, or acknowledged, a while later.
+    `crash`: the service stops dead, between any two steps of a transaction too; what it had not committed or sent is
+    lost; it is started again a while later.
+    `duplicate`: the group takes a partition away and gives it back: what was delivered of it, and not yet committed, is
+    delivered again.
+    `delay`: a partition is held back for a while; what is sent is written, or acknowledged, a while later. The answer
+    to a step of a transaction may never come: what became of it is found out then.
     `rebalance`: another member joins the service's group, takes its share of the partitions, and leaves again.
     """
 

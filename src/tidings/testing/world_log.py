@@ -1,23 +1,24 @@
-"""The broker of a world: it remembers the order in which records came, over all streams."""
+"""The broker of a world: it remembers the order in which records came to count, over all streams."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tidings.events.envelope import Envelope
-from tidings.events.position import Position
 from tidings.service.clock import Clock
-from tidings.service.transports.base import Outgoing, Received
+from tidings.service.transports.base import Received
 from tidings.service.transports.memory import MemoryBroker
 
 
 class WorldLog(MemoryBroker):
+    """What belongs to a transaction is in the log when that is committed, and never if it is not."""
+
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
         self.log: list[tuple[str | None, Received]] = []
         """Each record with the workflow it belongs to."""
 
-    def append(self, record: Outgoing) -> Position:
-        position = super().append(record)
-        envelope = Envelope(record.headers)
-        received = self.streams[position.stream].partitions[position.partition][position.offset]
-        self.log.append((envelope.correlation_id or envelope.id, received))
-        return position
+    def counts(self, records: Sequence[Received]) -> None:
+        for record in records:
+            envelope = Envelope(record.headers)
+            self.log.append((envelope.correlation_id or envelope.id, record))

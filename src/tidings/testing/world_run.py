@@ -35,7 +35,7 @@ class DeadLetter:
 
 
 class Run:
-    """A workflow, or all of them. Under faults the same event may be recorded several times, with the same id: it
+    """A workflow, or all of them. What a service does at least once may be recorded several times, with the same id: it
     counts once here, at its first record."""
 
     def __init__(self, records: Iterable[Received], letters: Iterable[Received], sources: Sequence[str]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tidings.errors import TidingsError
+from tidings.service.transports.base import Mark, Place, Received
+from tidings.service.transports.marks import Done, done_beyond
 from tidings.service.transports.memory import MemoryBroker
 from tidings.testing.world_run import event_record
 
@@ -25,25 +27,46 @@ class StuckError(TidingsError):
         self.left = list(left)
 
 
+def undecided(broker: MemoryBroker) -> Iterator[str]:
+    """A line for each transaction that is open: what lies behind it cannot be read yet."""
+    for transaction in broker.transactions.open:
+        yield f"transaction {transaction.transactional_id} is open, with {len(transaction.records)} records"
+
+
 def backlog(service: Service, broker: MemoryBroker) -> Iterator[str]:
     """A line for each thing that a service has not done yet; none when it has done all."""
     if not service.ready:
         yield f"{service.name} is not up"
-    group = broker.groups.get(service.name)
     described = service.describe()
     for stream in sorted({one["stream"] for one in described.reads}):
-        for partition, records in enumerate(broker.streams[stream].partitions if stream in broker.streams else ()):
-            committed = group.offsets.get((stream, partition), 0) if group else 0
-            if committed < len(records):
-                behind = len(records) - committed
-                record = event_record(records[committed])
+        for place in _places(broker, stream):
+            if left := unhandled(broker, service.name, place):
+                record = event_record(left[0])
                 what = f"{record.type} {record.id}" if record else "a record of no known type"
                 yield (
-                    f"{service.name} has not finished {stream}/{partition}/{committed} ({what})"
-                    + (f" and {behind - 1} behind it" if behind > 1 else "")
+                    f"{service.name} has not finished {stream}/{place[1]}/{left[0].offset} ({what})"
+                    + (f" and {len(left) - 1} behind it" if len(left) > 1 else "")
                 )
     for table in service.tables:
         name = table.declared.stream
-        for partition, records in enumerate(broker.streams[name].partitions if name in broker.streams else ()):
-            if table.positions.get(partition, 0) < len(records):
-                yield f"{service.name}'s table of {table.declared.name} is behind in {name}/{partition}"
+        for place in _places(broker, name):
+            if _readable(broker, place, table.positions.get(place[1], 0)):
+                yield f"{service.name}'s table of {table.declared.name} is behind in {name}/{place[1]}"
+
+
+def unhandled(broker: MemoryBroker, group: str, place: Place) -> list[Received]:
+    """The records of a partition that a group has not noted as done. Markers are no records, and what is noted as done
+    beyond the mark is done."""
+    mark = broker.group(group).marks.get(place, Mark(0))
+    done = Done(done_beyond(mark))
+    return [record for record in _readable(broker, place, mark.offset) if record.offset not in done]
+
+
+def _places(broker: MemoryBroker, stream: str) -> Iterator[Place]:
+    found = broker.streams.get(stream)
+    yield from ((stream, number) for number in range(len(found.partitions) if found is not None else 0))
+
+
+def _readable(broker: MemoryBroker, place: Place, offset: int) -> list[Received]:
+    partition = broker.partition(place)
+    return [] if partition is None else partition.readable(offset)[0]

@@ -13,6 +13,7 @@ from tidings.service.clock import Clock
 from tidings.service.transports.base import (
     Batch,
     Done,
+    Mark,
     Outcome,
     Outgoing,
     Owner,
@@ -24,6 +25,7 @@ from tidings.service.transports.base import (
 )
 from tidings.service.transports.memory import MemoryBroker, MemoryConsumer, MemoryTransport
 from tidings.testing.world_faults import AGAIN_S, STAY_S, Fate
+from tidings.testing.world_transactor import FaultyTransactor
 
 
 class Life:
@@ -150,7 +152,7 @@ class FaultyProducer:
 class FaultyConsumer:
     def __init__(self, life: Life, group: str, inner: MemoryConsumer) -> None:
         self._life = life
-        self._group = life.broker.groups[group]
+        self._group = life.broker.group(group)
         self._inner = inner
 
     async def poll(self) -> Batch:
@@ -160,23 +162,25 @@ class FaultyConsumer:
                 self._invite()
             batch = self._hold_back(await self._inner.poll())
             await self._life.live_on()
-            if batch.records:
-                if self._life.fate.duplicate():
-                    self._life.clock.call_later(self._life.fate.between(AGAIN_S), self._rewind)
+            if batch.records and self._life.fate.duplicate():
+                self._life.clock.call_later(self._life.fate.between(AGAIN_S), self._rewind)
+            if batch.records or batch.ends:
                 return batch
 
     def _rewind(self) -> None:
-        """One of the partitions is lost, and given back at once, from its committed offset on."""
+        """One of the partitions is lost, and given back at once, from the group's mark on: a member that was not heard
+        of for too long, and is back. A mark that a transaction is about to move is waited for, as Kafka does: such a
+        partition is left alone."""
+        if self._group.changing.locked():
+            return
+        offsets = self._group.offsets
         places = [
-            (place, committed)
+            place
             for place, position in self._inner.positions.items()
-            if (committed := self._group.offsets.get(place, 0)) < position and not self._group.changing.locked()
+            if offsets.get(place, 0) < position and self._group.is_decided(place)
         ]
         if places:
-            place, committed = places[self._life.fate.pick(0, len(places) - 1)]
-            self._inner.owner.lost([place])
-            self._inner.positions[place] = committed
-            self._inner.owner.assigned([place])
+            self._inner.lose_and_take(places[self._life.fate.pick(0, len(places) - 1)])
             self._life.broker.wake()
 
     def _hold_back(self, batch: Batch) -> Batch:
@@ -190,7 +194,10 @@ class FaultyConsumer:
         self._inner.positions[place] = first.offset
         self._inner.paused.add(place)
         self._life.clock.call_later(delay_s, lambda: self._release(place))
-        return Batch([one for one in batch.records if one[:2] != place or one.offset < first.offset], batch.ends)
+        return Batch(
+            [one for one in batch.records if one[:2] != place or one.offset < first.offset],
+            {known: end for known, end in batch.ends.items() if known != place},
+        )
 
     def _release(self, place: Place) -> None:
         self._inner.paused.discard(place)
@@ -203,23 +210,26 @@ class FaultyConsumer:
         self._life.visits.add(task)
         task.add_done_callback(self._life.visits.discard)
 
-    def commit(self, offsets: Mapping[Place, int]) -> None:
+    def commit(self, marks: Mapping[Place, Mark]) -> None:
         if self._life.step():
-            self._inner.commit(offsets)
+            self._inner.commit(marks)
             self._life.step()
 
-    async def close(self, offsets: Mapping[Place, int]) -> None:
+    def transactor(self) -> FaultyTransactor:
+        return FaultyTransactor(self._life, self._inner)
+
+    async def close(self, marks: Mapping[Place, Mark]) -> None:
         if self._life.step():
-            await self._inner.close(offsets)
+            await self._inner.close(marks)
 
 
 class _Bystander:
     """Owns partitions and does nothing with them."""
 
-    def assigned(self, places: Collection[Place]) -> None:
+    def assigned(self, marks: Mapping[Place, Mark | None]) -> None:
         pass
 
-    async def revoked(self, places: Collection[Place]) -> Mapping[Place, int]:
+    async def revoked(self, places: Collection[Place]) -> Mapping[Place, Mark]:
         return {}
 
     def lost(self, places: Collection[Place]) -> None:

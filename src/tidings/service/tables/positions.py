@@ -52,6 +52,8 @@ class Positions:
         """Whether the event at `position` is in the table, or a later one of its key."""
         if position.stream != self._stream:
             raise TidingsError(f"{position} is not in {self._stream}, which the table is of")
+        if position.offset < 0:
+            raise TidingsError("where the event will stand is not known before its handler is over: see emit")
         return self[position.partition] > position.offset
 
     def wait_for(self, position: Position, timeout_s: float) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from tidings.errors import TidingsError
+from tidings.errors import TidingsError, UnavailableError
 from tidings.events.envelope import Headers
 from tidings.events.position import Position
 
@@ -42,12 +42,25 @@ class Received(NamedTuple):
     headers: Sequence[tuple[str, bytes | None]] | None
 
 
+class Mark(NamedTuple):
+    """How far a group is done with a partition. Marks of a partition only ever grow: each includes those before it."""
+
+    offset: int
+    """Everything before it is done."""
+    beyond: str = ""
+    """What is done behind it, as `marks.py` writes it; it is kept in the metadata of the committed offset."""
+
+
 class Batch(NamedTuple):
     """What came in one go, each partition in its order."""
 
     records: Sequence[Received]
     ends: Mapping[Place, int] = {}
-    """The partitions that were read to their present end, and the offset that comes next there (readers only)."""
+    """The partitions that were read to their present end, and the offset that comes next there.
+
+    It lies behind the last record where the end is not a record but the marker of a transaction. Only partitions whose
+    records up to there are in this batch, or were in one before, are named.
+    """
 
 
 Outcome = Position | TidingsError
@@ -67,14 +80,52 @@ class Producer(Protocol):
         """Give what is on its way so many seconds to be acknowledged, then let go of everything."""
 
 
+class NotWrittenError(TidingsError):
+    """Nothing of a transaction was written, because the broker will not take some of its records, now or later."""
+
+    def __init__(self, refused: Mapping[int, RefusedError]) -> None:
+        first = next(iter(refused.values()), None)
+        super().__init__(f"{len(refused)} of the records of a transaction were refused: {first}")
+        self.refused = refused
+        """Which records, by their index, and why. There may be more of them, which the next attempt will find."""
+
+
+class StaleError(UnavailableError):
+    """Nothing of a transaction was written, because the group has dealt its partitions anew since.
+
+    What is of partitions that are still our own may be tried again, a little later.
+    """
+
+
+class Transactor(Protocol):
+    """Writes records and moves a group's marks in one: all of it or nothing. One transaction at a time."""
+
+    async def commit(self, records: Sequence[Outgoing], marks: Mapping[Place, Mark]) -> None:
+        """Write `records` in this order, and set `marks`. Returns once it is so, however long the broker is away.
+
+        An outcome that was lost on its way is found out (by reading the group's marks); nothing is ever written twice.
+        For that at least one of the `marks` must be another than before. Where records were written is not told.
+
+        It is done as the member of the group that the consumer is at the moment of the call: work out `marks` and call
+        this without awaiting anything in between. What the consumer's `commit` was given before is in force by then.
+
+        Raises NotWrittenError: nothing was written, these records are why. StaleError: nothing was written, the
+        group has moved on. Cancelled, it leaves the transaction as it is: for a crash.
+        """
+
+    async def close(self) -> None:
+        """Let go of everything; what is under way is aborted, unless its end is already decided."""
+
+
 class Owner(Protocol):
     """Who consumes: told which partitions are its own."""
 
-    def assigned(self, places: Collection[Place]) -> None:
-        """These come, and their records follow."""
+    def assigned(self, marks: Mapping[Place, Mark | None]) -> None:
+        """These come, and their records follow, each from the offset of its mark on: those among them that are done
+        (`Mark.beyond`) are sent too. None: the group has never committed anything there."""
 
-    async def revoked(self, places: Collection[Place]) -> Mapping[Place, int]:
-        """These go to another member once this returns: the time to finish what is in hand. Returns the offsets to
+    async def revoked(self, places: Collection[Place]) -> Mapping[Place, Mark]:
+        """These go to another member once this returns: the time to finish what is in hand. Returns the marks to
         commit for them."""
 
     def lost(self, places: Collection[Place]) -> None:
@@ -82,20 +133,27 @@ class Owner(Protocol):
 
 
 class Consumer(Protocol):
-    """A member of a group."""
+    """A member of a group. It reads committed records only."""
 
     async def poll(self) -> Batch:
-        """The next records. Waits until there are some. Not asking is how a consumer holds back the flow."""
+        """The next records, or news of an end that was reached. Waits until there are some. Not asking is how a
+        consumer holds back the flow."""
 
-    def commit(self, offsets: Mapping[Place, int]) -> None:
-        """Note that everything before these offsets is done. Soon, not now; failing is logged and means redelivery."""
+    def commit(self, marks: Mapping[Place, Mark]) -> None:
+        """Note that so much is done. Soon, not now; failing is logged and means redelivery."""
 
-    async def close(self, offsets: Mapping[Place, int]) -> None:
-        """Commit these, now, and leave the group."""
+    def transactor(self) -> Transactor:
+        """What commits marks of this consumer together with records. One of it at a time.
+
+        Opening takes a while, and ends the transaction that a predecessor left behind: it begins with this call.
+        """
+
+    async def close(self, marks: Mapping[Place, Mark]) -> None:
+        """Commit these, now, and leave the group. A transactor is closed before."""
 
 
 class Reader(Protocol):
-    """Reads every partition of one stream, in no group."""
+    """Reads every partition of one stream, in no group: committed records only."""
 
     async def poll(self) -> Batch:
         """The next records, or news of an end that was reached."""
@@ -119,7 +177,8 @@ class StreamState(NamedTuple):
     begins: Mapping[int, int]
     """The first offset of each partition."""
     ends: Mapping[int, int]
-    """The offset that the next record of each partition will get."""
+    """Where each partition ends for those who read committed records: the last stable offset. Everything before it is
+    decided; it may lie behind the last record, for the markers of transactions take offsets too."""
 
 
 class Transport(Protocol):

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from tidings.service.transports.base import Owner, StreamSpec, StreamState
 from tidings.service.transports.kafka_consumer import KafkaGroupConsumer, KafkaReader
 from tidings.service.transports.kafka_errors import Outage, translate, translated
+from tidings.service.transports.kafka_instances import Instance
 from tidings.service.transports.kafka_producer import KafkaProducer
+from tidings.service.transports.kafka_transactor import KafkaTransactor, Member
 from tidings.service.url import bootstrap_servers
 
 librdkafka_log = logging.getLogger("tidings.librdkafka")
@@ -36,10 +39,25 @@ _FETCHING = {
 }
 
 
+RECORD_BYTES_MAX = 8 * 1_048_576
+"""The broker decides what is too large: streams may allow more than librdkafka does by itself."""
+
+
 class KafkaTransport:
-    def __init__(self, url: str, client_id: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        client_id: str,
+        *,
+        instances: Callable[[], Path] | None = None,
+        group_protocol: Literal["classic", "consumer"] = "classic",
+    ) -> None:
+        """`instances` is where transactional ids are kept (see `kafka_instances`). `group_protocol` is how groups share
+        their partitions: "classic" is what every broker knows, "consumer" is KIP-848's."""
         self._servers = bootstrap_servers(url)
         self._client_id = client_id
+        self._instances = instances
+        self._group_protocol = group_protocol
         self._loop = asyncio.get_running_loop()
         self._admin_client: AdminClient | None = None
         self._outage = Outage(self._servers)
@@ -72,19 +90,35 @@ class KafkaTransport:
         )
 
     def consumer(self, group: str, streams: Collection[str], owner: Owner) -> KafkaGroupConsumer:
+        protocol: dict[str, Any] = {"group.protocol": "consumer"}
+        if self._group_protocol == "classic":
+            protocol = {
+                "partition.assignment.strategy": "cooperative-sticky",
+                "session.timeout.ms": 10_000,
+                "heartbeat.interval.ms": 2_000,
+            }
         config = self._config(
             **{
                 "group.id": group,
-                "partition.assignment.strategy": "cooperative-sticky",
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
-                "session.timeout.ms": 10_000,
-                "heartbeat.interval.ms": 2_000,
+                "enable.partition.eof": True,  # the marker of a transaction may be the last thing in a partition
+                **protocol,
                 **_FETCHING,
             }
         )
-        return KafkaGroupConsumer(config, streams, owner, self._loop, self._outage)
+        return KafkaGroupConsumer(
+            config, streams, owner, self._loop, self._outage, lambda member: self._transactor(group, member)
+        )
+
+    def _transactor(self, group: str, member: Member) -> KafkaTransactor:
+        config = self._config(
+            **{"partitioner": "murmur2_random", "linger.ms": 20, "message.max.bytes": RECORD_BYTES_MAX}
+        )
+        group_config = self._config(**{"group.id": group, "enable.auto.commit": False})
+        instance = Instance(group, self._instances() if self._instances is not None else None)
+        return KafkaTransactor(config, group_config, instance, member, self._loop, self._outage)
 
     def reader(self, stream: str, offsets: Mapping[int, int]) -> KafkaReader:
         config = self._config(
@@ -138,7 +172,11 @@ class KafkaTransport:
         return StreamState(str(topic.topic_id or ""), begins, ends)
 
     async def _offsets(self, places: list[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
-        asked = self._admin.list_offsets(dict.fromkeys(places, spec), request_timeout=ADMIN_TIMEOUT_S)
+        asked = self._admin.list_offsets(
+            dict.fromkeys(places, spec),
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=ADMIN_TIMEOUT_S,
+        )
         return {place.partition: (await asyncio.wrap_future(found)).offset for place, found in asked.items()}
 
     async def close(self) -> None:
