@@ -7,6 +7,8 @@ model was allowed to be anything before, so whatever is asked of it now, somebod
 
 from __future__ import annotations
 
+from typing import Final
+
 from tidings.registry.compatibility.change import Change, below
 from tidings.registry.compatibility.json_schema.nodes import Anything, Node, Nothing, ObjectNode, resolved
 from tidings.registry.compatibility.json_schema.optional import Steps, optional
@@ -14,6 +16,9 @@ from tidings.registry.compatibility.json_schema.patterns import Patterns
 from tidings.registry.compatibility.json_schema.rest import is_open, rest, rest_schema
 from tidings.registry.compatibility.json_schema.values import limit
 from tidings.registry.compatibility.json_schema.verdicts import VERDICTS
+
+_ANYTHING: Final = Anything(True)
+_NOTHING: Final = Nothing(False)
 
 
 def objects(old: ObjectNode, new: ObjectNode, patterns: Patterns) -> Steps:
@@ -47,26 +52,25 @@ def _properties(old: ObjectNode, new: ObjectNode, patterns: Patterns) -> Steps:
     changes: list[Change] = []
     removed = [name for name in old.properties if name not in new.properties]
     added = [name for name in new.properties if name not in old.properties]
-    covering_removed = patterns.covering(new.patterns, removed) if removed and new.patterns else {}
-    covering_added = patterns.covering(old.patterns, added) if added and old.patterns else {}
+    covering_removed = patterns.covering(new.patterns, removed, unclear=_NOTHING)
+    covering_added = patterns.covering(old.patterns, added, unclear=_ANYTHING)
     for name in sorted({*old.properties, *new.properties}):
-        path = _path("properties", name)
         if name not in new.properties:
-            covered_by = covering_removed.get(name) or rest_schema(new)
-            found = yield from _removed(old.properties[name], new, covered_by)
+            found = yield from _removed(old.properties[name], new, covering_removed.get(name))
         elif name not in old.properties:
-            covered_by = covering_added.get(name) or rest_schema(old)
-            found = yield from _added(name, old, new, covered_by)
+            found = yield from _added(name, old, new, covering_added.get(name))
         else:
             found = yield old.properties[name], new.properties[name]
-        changes += below(path, (change if change.detail else change._replace(detail=name) for change in found))
+        named = (change if change.detail else change._replace(detail=name) for change in found)
+        changes += below(_path("properties", name), named)
     return changes
 
 
-def _removed(was: Node, new: ObjectNode, covered_by: Node | None) -> Steps:
-    """Nothing is lost where the new schema allows what it does not name."""
-    if _is_open(new):
+def _removed(was: Node, new: ObjectNode, pattern: Node | None) -> Steps:
+    """Nothing is lost where the new schema allows what it does not name. `pattern` is what one says of the name."""
+    if pattern is None and is_open(new):
         return [Change("PROPERTY_REMOVED_FROM_OPEN_CONTENT_MODEL", "")]
+    covered_by = pattern or rest_schema(new)
     if covered_by is not None:
         found = yield was, covered_by
         return [*found, _covered("PROPERTY_REMOVED", found)]
@@ -75,14 +79,14 @@ def _removed(was: Node, new: ObjectNode, covered_by: Node | None) -> Steps:
     return [Change("PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL", "")]
 
 
-def _added(name: str, old: ObjectNode, new: ObjectNode, covered_by: Node | None) -> Steps:
+def _added(name: str, old: ObjectNode, new: ObjectNode, pattern: Node | None) -> Steps:
     """Nothing that was written is refused where the old schema did not allow what it did not name."""
-    schema = new.properties[name]
-    if _is_open(old):
+    if pattern is None and is_open(old):
         return [Change(f"{_kind_of_added(name, new)}_TO_OPEN_CONTENT_MODEL", "")]
     changes: list[Change] = []
+    covered_by = pattern or rest_schema(old)
     if covered_by is not None:
-        found = yield covered_by, schema
+        found = yield covered_by, new.properties[name]
         changes += [*found, _covered("PROPERTY_ADDED", found)]
     return [*changes, Change(f"{_kind_of_demand(name, new)}_TO_UNOPEN_CONTENT_MODEL", "")]
 
@@ -102,17 +106,41 @@ def _covered(kind: str, found: list[Change]) -> Change:
     return Change(f"{kind}_{'IS' if VERDICTS.fits(found) else 'NOT'}_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL", "")
 
 
-def _is_open(node: ObjectNode) -> bool:
-    return not node.patterns and is_open(node)
-
-
 def _patterns(old: ObjectNode, new: ObjectNode) -> Steps:
-    """Patterns that both have."""
+    """A pattern that only one has says something of names that the other speaks of as of all others."""
     changes: list[Change] = []
-    for pattern, schema in old.patterns.items():
-        if pattern in new.patterns:
-            changes += below(_path("patternProperties", pattern), (yield schema, new.patterns[pattern]))
+    for pattern in sorted({*old.patterns, *new.patterns}):
+        was, now = old.patterns.get(pattern), new.patterns.get(pattern)
+        if was is not None and now is not None:
+            found = yield was, now
+        elif now is not None:
+            found = yield from _pattern_added(old, now)
+        else:
+            assert was is not None
+            found = yield from _pattern_removed(was, new)
+        named = (change if change.detail else change._replace(detail=pattern[:100]) for change in found)
+        changes += below(_path("patternProperties", pattern), named)
     return changes
+
+
+def _pattern_added(old: ObjectNode, now: Node) -> Steps:
+    if is_open(old):
+        fits = isinstance(resolved(now), Anything)
+    elif (schema := rest_schema(old)) is not None:
+        fits = VERDICTS.fits((yield schema, now))
+    else:
+        fits = True
+    return [Change("PATTERN_PROPERTY_ADDED_WITHIN" if fits else "PATTERN_PROPERTY_ADDED", "")]
+
+
+def _pattern_removed(was: Node, new: ObjectNode) -> Steps:
+    if is_open(new):
+        fits = True
+    elif (schema := rest_schema(new)) is not None:
+        fits = VERDICTS.fits((yield was, schema))
+    else:
+        fits = isinstance(resolved(was), Nothing)
+    return [Change("PATTERN_PROPERTY_REMOVED" if fits else "PATTERN_PROPERTY_REMOVED_WITHOUT", "")]
 
 
 def _dependent_names(old: ObjectNode, new: ObjectNode) -> list[Change]:

@@ -1,8 +1,8 @@
 """Which names of properties a `patternProperties` speaks of, found out in bounded time.
 
 Patterns come from whoever registers a schema, and may be made to be slow. They are matched by an automaton that knows
-RE2's syntax; what that does not have (looking around, backreferences, Unicode classes) is not understood, and such a
-pattern is taken to speak of none.
+RE2's syntax. What that does not have (looking around, backreferences, Unicode classes) is not understood, and then it
+stays unclear which names are meant.
 """
 
 from __future__ import annotations
@@ -28,14 +28,24 @@ class Patterns:
     def __init__(self) -> None:
         self._work = 0
 
-    def covering(self, patterns: Mapping[str, T], names: Collection[str]) -> dict[str, T]:
-        """By name, what the first pattern has that is found in it; names that no pattern is of are left out."""
+    def covering(self, patterns: Mapping[str, T], names: Collection[str], unclear: T) -> dict[str, T]:
+        """By name, what the first pattern has that is found in it; names that no pattern is of are left out.
+
+        Where a pattern is not understood, it is `unclear` for all names that no other is of.
+        """
         found: dict[str, T] = {}
+        is_unclear = False
+        if not names:
+            return found
         chars = frozenset("".join(names))
         for pattern, covered in patterns.items():
             regex = self._compiled(pattern, chars)
-            if regex is not None:
+            if regex is None:
+                is_unclear = True
+            else:
                 found |= {name: covered for name in names if name not in found and self._matches(regex, name)}
+        if is_unclear:
+            found = dict.fromkeys(names, unclear) | found
         return found
 
     def _matches(self, regex: Regex, name: str) -> bool:
