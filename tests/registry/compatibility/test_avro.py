@@ -120,7 +120,7 @@ def test_a_branch_is_read_into_the_same_type_rather_than_a_wider_one() -> None:
 def test_a_problem_is_understood_by_a_person() -> None:
     [message] = AVRO.messages(Level.BACKWARD, record(A, field("total", "int")), record(A))
     assert message == (
-        "/fields/1: the old schema record does not have the field total, and the new schema has no default for it "
+        "/fields/1: the old schema's record does not have the field total, and the new schema has no default for it "
         "(READER_FIELD_MISSING_DEFAULT_VALUE). This breaks readers with the new schema, of what was written with the "
         "old one."
     )

@@ -702,12 +702,22 @@ LEAVES = st.one_of(
 )
 
 
+@st.composite
+def _objects(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> Any:
+    """As in Confluent's registry, a required name counts only if a property is given for it."""
+    schema: dict[str, Any] = {"type": "object", "properties": draw(st.dictionaries(NAMES, inner, max_size=3))}
+    if schema["properties"] and draw(st.booleans()):
+        schema["required"] = draw(st.lists(st.sampled_from(sorted(schema["properties"])), unique=True))
+    if draw(st.booleans()):
+        schema["additionalProperties"] = draw(inner)
+    if draw(st.booleans()):
+        schema["patternProperties"] = draw(st.dictionaries(st.sampled_from(["^a", "b$", "(?!c)a"]), inner, max_size=1))
+    return schema
+
+
 def _composite(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(
-        st.fixed_dictionaries(
-            {"type": st.just("object"), "properties": st.dictionaries(NAMES, inner, max_size=3)},
-            optional={"required": st.lists(NAMES, unique=True, max_size=2), "additionalProperties": inner},
-        ),
+        _objects(inner),
         st.fixed_dictionaries({"type": st.just("array"), "items": inner}, optional={"minItems": st.integers(0, 2)}),
         st.fixed_dictionaries({"oneOf": st.lists(inner, min_size=1, max_size=3)}),
         st.fixed_dictionaries({"anyOf": st.lists(inner, min_size=1, max_size=3)}),

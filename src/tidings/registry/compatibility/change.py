@@ -79,4 +79,4 @@ def below(path: str, changes: Iterable[Change]) -> list[Change]:
 
 
 def _as_sentence(row: Verdict) -> str:
-    return row.meaning.format(reader="the reader's", writer="the writer's", detail="…").replace("|", "\\|")
+    return row.meaning.format(reader="the reader", writer="the writer", detail="…").replace("|", "\\|")
