@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +16,7 @@ from tidings.errors import OperatorError
 
 if TYPE_CHECKING:
     from tidings.cli.cluster import Cluster, Offsets
+    from tidings.service.runner import Listen
     from tidings.service.service import Service
 
 EXAMPLES = """
@@ -24,6 +24,9 @@ tidings run shop.shipping                  the service in shop/shipping.py
 tidings run shop.shipping shop.pricing     two, in one process
 tidings run shop.shipping:shipping         the one of that name
 tidings run shop.pricing --once            read what has come, then stop
+tidings run shop.shipping --port 9100 --log json
+                                           /live, /ready and /metrics; a JSON object a line
+tidings run shop.shipping --processes 4    four of it, started again when they die
 """
 
 ONCE_CHECK_S = 0.1
@@ -34,24 +37,69 @@ def run(
         list[str], typer.Argument(metavar="MODULE[:NAME]", help="Where the services are, from this folder.")
     ],
     once: Annotated[bool, typer.Option("--once", help="Read what has come since last time, then stop.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Events handled at a time, in each service; it says itself if not given.")
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="So many processes, which share the partitions.")] = 1,
+    port: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:]PORT", help="Where /live, /ready and /metrics are; of the first process."),
+    ] = None,
+    log_format: Annotated[
+        str, typer.Option("--log", metavar="text|json", help="How stderr tells what happens.")
+    ] = "text",
+    log_level: Annotated[str, typer.Option(metavar="debug|info|warning|error", help="What is worth telling.")] = "info",
     url: Url = DEFAULT_URL,
 ) -> None:
     """Run services, one or several.
 
-    One that starts later, or was away, catches up. SIGTERM and Ctrl-C let it finish what is in hand. It waits for a
-    broker that is not there yet.
-    """
-    os.environ["TIDINGS_URL"] = url
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    found = [service for target in services for service in find(target)]
-    names = ", ".join(dict.fromkeys(service.name for service in found))
-    print(f"running {names} on {url}", file=sys.stderr, flush=True)
-    if once:
-        asyncio.run(_run_once(found, url))
-    else:
-        from tidings.service.runner import run as run_until_signal
+    One that starts later, or was away, catches up. SIGTERM and Ctrl-C let it finish what is in hand; a second one ends
+    it at once. It waits for a broker that is not there yet.
 
-        run_until_signal(found)
+    With --processes each has a port of its own: the first PORT, the next PORT + 1, and so on.
+    """
+    from tidings.cli.log_lines import log_services_to_stderr
+    from tidings.cli.supervisor import LIFELINE, supervise
+    from tidings.service.runner import run as run_until_signal
+
+    os.environ["TIDINGS_URL"] = url
+    log_services_to_stderr(log_format, log_level)
+    listen = None if port is None else address(port)
+    found = [service for target in services for service in find(target)]
+    _check_names(found)
+    names = ", ".join(service.name for service in found)
+    if processes > 1:
+        print(f"running {names} on {url} in {processes} processes", file=sys.stderr, flush=True)
+        options = ["--url", url, "--log", log_format, "--log-level", log_level]
+        options += ["--once"] if once else []
+        options += ["--workers", str(workers)] if workers else []
+        code = supervise([[*services, *options, *_port_of(listen, index)] for index in range(processes)])
+        if code:
+            raise typer.Exit(code)
+        return
+    for service in found:
+        service.workers = workers or service.workers
+    print(f"running {names} on {url}", file=sys.stderr, flush=True)
+    lifeline = int(os.environ[LIFELINE]) if LIFELINE in os.environ else None
+    until = until_read(found, url) if once else None
+    run_until_signal(found, until=until, listen=listen, lifeline=lifeline)
+
+
+def address(text: str) -> Listen:
+    """`9100`, `0.0.0.0:9100`, `[::]:9100`; a port alone is for this machine only. Raises OperatorError."""
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and int(port) < 65_536):
+        raise OperatorError(f"{text!r} is no port", "Write --port 9100, or --port 0.0.0.0:9100 for other machines.")
+    return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
+
+
+def _port_of(listen: Listen | None, index: int) -> list[str]:
+    """The option that gives a process its own port."""
+    if listen is None:
+        return []
+    host, port = listen
+    shown = f"[{host}]" if ":" in host else host
+    return ["--port", f"{shown}:{port + index if port else 0}"]
 
 
 def find(target: str) -> list[Service]:
@@ -92,14 +140,25 @@ def _named(services: Sequence[Service]) -> str:
     return f"It has: {', '.join(service.name for service in services)}." if services else "It declares none."
 
 
-async def _run_once(services: Sequence[Service], url: str) -> None:
-    """Run until every service has committed what stood in its streams when this began."""
-    from tidings.cli.cluster import Cluster
-    from tidings.service.runner import run_services
+def _check_names(services: list[Service]) -> None:
+    """Those that were named twice run once. Raises OperatorError for two of one name."""
+    services[:] = dict.fromkeys(services)
+    names = [service.name for service in services]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise OperatorError(
+            f"two services are called {twice[0]!r}: they would be one group, and share their events",
+            "Give one of them another name, or run it elsewhere.",
+        )
 
-    cluster = await asyncio.to_thread(Cluster, url)
-    ends = {service.name: await asyncio.to_thread(_ends, cluster, service) for service in services}
-    await run_services(services, _until_read(cluster, ends))
+
+def until_read(services: Sequence[Service], url: str) -> Callable[[], Awaitable[None]]:
+    """What returns when every service has committed what stands in its streams now. Raises UnavailableError."""
+    from tidings.cli.cluster import Cluster
+
+    cluster = Cluster(url)
+    ends = {service.name: _ends(cluster, service) for service in services}
+    return lambda: _until_read(cluster, ends)
 
 
 def _ends(cluster: Cluster, service: Service) -> Offsets:

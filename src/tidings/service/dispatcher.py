@@ -281,6 +281,15 @@ class Dispatcher:
         return self._in_hand <= self._over + self._parked
 
     @property
+    def parked(self) -> int:
+        """How many of them wait for another attempt at a record of their key."""
+        return self._parked
+
+    def done(self) -> dict[Place, int]:
+        """Our partitions, and the offset before which all is done; -1 where that is not known. For any thread."""
+        return {place: _watermark(progress) for place, progress in list(self._progress.items())}
+
+    @property
     def at_work(self) -> int:
         """How many workers there are; one that finds nothing to do leaves."""
         return len(self._workers)
@@ -397,6 +406,13 @@ class Dispatcher:
             self._room = None
             if not waiting.done():
                 waiting.set_result(None)
+
+
+def _watermark(progress: Progress) -> int:
+    try:
+        return progress.watermark
+    except RuntimeError:  # it moved while we looked, from another thread
+        return -1
 
 
 def _moved(partitions: Iterable[Progress]) -> dict[Place, Mark]:

@@ -18,6 +18,8 @@ from tidings.service.clock import Clock
 from tidings.service.dead_letters import FAILED, REFUSED, UNDECODABLE, dead_letter, dead_letters_of
 from tidings.service.dispatcher import InHand
 from tidings.service.handled import Handled
+from tidings.service.operations.log_fields import fields_of
+from tidings.service.operations.observer import CANCELLED, HANDLED, RETRIED, Observer
 from tidings.service.outlet import Writer
 from tidings.service.subscription import Handler
 from tidings.service.transports.base import Outgoing
@@ -39,12 +41,14 @@ class Handling:
         clock: Clock,
         chance: Callable[[], float],
         threads: Executor,
+        observer: Observer | None = None,
     ) -> None:
         self._service = service
         self._writer = writer
         self._clock = clock
         self._chance = chance
         self._threads = threads
+        self._observer = observer
         self.complete: Callable[[InHand], None] = lambda item: None
         """Called when a record's handling is over, with all it led to in its `outputs`: the committer's."""
 
@@ -59,23 +63,29 @@ class Handling:
             self._bury(item, UNDECODABLE, error)
             self.complete(item)
             return None
-        handlers = route.handlers
+        handlers, observer = route.handlers, self._observer
         while item.step < len(handlers):
             handler = handlers[item.step]
             current = Handled(self._service, item, event, handler)
             before = len(item.outputs)
+            begun = None if observer is None else observer.began(current)
             try:
                 await self._call(current)
             except asyncio.CancelledError as error:
                 if asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                    if observer is not None:
+                        observer.ended(current, begun, CANCELLED)
                     raise
-                wait_s = self._failed(item, before, handler, HandlerCancelledError(str(error)))
+                wait_s = self._failed(current, begun, before, HandlerCancelledError(str(error)))
                 if wait_s is not None:
                     return wait_s
             except Exception as error:
-                wait_s = self._failed(item, before, handler, error)
+                wait_s = self._failed(current, begun, before, error)
                 if wait_s is not None:
                     return wait_s
+            else:
+                if observer is not None:
+                    observer.ended(current, begun, HANDLED, item.outputs[before:])
             finally:
                 current.is_over = True
             item.parts.append(len(item.outputs))
@@ -116,8 +126,14 @@ class Handling:
 
     # What fails.
 
-    def _failed(self, item: InHand, before: int, handler: Handler, error: Exception) -> float | None:
+    def _failed(self, current: Handled, begun: Any, before: int, error: Exception) -> float | None:
         """An attempt failed: what it led to is taken back. The seconds until the next, or None if it was the last."""
+        wait_s = self._tried(current.item, before, current.handler, error)
+        if self._observer is not None:
+            self._observer.ended(current, begun, FAILED if wait_s is None else RETRIED, error=error)
+        return wait_s
+
+    def _tried(self, item: InHand, before: int, handler: Handler, error: Exception) -> float | None:
         del item.outputs[before:]
         item.attempts += 1
         where = Position(*item.received[:3])
@@ -127,9 +143,11 @@ class Handling:
             log.warning(
                 "%s: %s failed on %s (attempt %d of %d, next in %.1f s): %r",
                 self._service, handler.name, where, item.attempts, handler.retry.attempts, wait_s, error,
+                extra=fields_of(self._service, item.received, handler.name),
             )  # fmt: skip
             return wait_s
-        log.error("%s: %s gave up on %s: dead letter", self._service, handler.name, where, exc_info=error)
+        fields = fields_of(self._service, item.received, handler.name)
+        log.error("%s: %s gave up on %s: dead letter", self._service, handler.name, where, exc_info=error, extra=fields)
         self._bury(item, FAILED, error, handler)
         return None
 
@@ -148,7 +166,11 @@ class Handling:
             attempts=item.attempts,
         )
         if reason != FAILED:
-            log.error("%s: %s is %s: dead letter: %s", self._service, Position(*item.received[:3]), reason, error)
+            fields = fields_of(self._service, item.received, handler.name if handler else "")
+            where = Position(*item.received[:3])
+            log.error("%s: %s is %s: dead letter: %s", self._service, where, reason, error, extra=fields)
+        if self._observer is not None:
+            self._observer.buried(item, reason)
         return letter
 
     def refuse(self, item: InHand, refused: Mapping[int, TidingsError]) -> bool:

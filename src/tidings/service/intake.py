@@ -31,6 +31,8 @@ class Intake:
     ) -> None:
         self._dispatcher = dispatcher
         self._group = group
+        self.joined = False
+        """The group has told us which partitions are ours, and not taken them back without a word since."""
         self._consumer: Consumer = transport.consumer(group, streams, self)
         self.committer = open_committer(self._consumer)
         self.committer.start()
@@ -56,6 +58,7 @@ class Intake:
     # The consumer tells.
 
     def assigned(self, marks: Mapping[Place, Mark | None]) -> None:
+        self.joined = True
         self._dispatcher.assigned(marks)
 
     async def revoked(self, places: Collection[Place]) -> Mapping[Place, Mark]:
@@ -70,7 +73,21 @@ class Intake:
             self._dispatcher.lost(places)
 
     def lost(self, places: Collection[Place]) -> None:
+        self.joined = False
         self._dispatcher.lost(places)
+
+    @property
+    def polled_s(self) -> float | None:
+        """When the consumer last asked for records, by `time.monotonic`; None where it has no thread of its own."""
+        return getattr(self._consumer, "polled_s", None)
+
+    @property
+    def parked(self) -> int:
+        return self._dispatcher.parked
+
+    def done(self) -> dict[Place, int]:
+        """See `Dispatcher.done`."""
+        return self._dispatcher.done()
 
     @property
     def in_hand(self) -> int:

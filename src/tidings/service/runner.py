@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
-from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from tidings.service.service import Service
+
+log = logging.getLogger("tidings.service")
+
+Listen = tuple[str, int]
+"""Host and port for `/live`, `/ready` and `/metrics`."""
 
 
 async def run_services(services: Sequence[Service], until: Awaitable[object] | None = None) -> None:
@@ -36,14 +44,81 @@ async def _live(service: Service) -> None:
         await service.stop()
 
 
-def run(services: Sequence[Service]) -> None:
-    """Run services until SIGINT or SIGTERM, which lets them finish what is in hand."""
-    asyncio.run(_run_until_signal(services))
+def run(
+    services: Sequence[Service],
+    *,
+    until: Callable[[], Awaitable[object]] | None = None,
+    listen: Listen | None = None,
+    lifeline: int | None = None,
+) -> None:
+    """Run services until SIGINT or SIGTERM, which lets them finish what is in hand, or until `until` is done.
+
+    A second signal ends the process where it stands. `listen` is where the pages for operators are served. `lifeline`
+    is a file descriptor that somebody holds the other end of: when it is let go of, that is as good as a signal.
+    Raises OperatorError.
+    """
+    asyncio.run(_run_until_signal(services, until, listen, lifeline))
 
 
-async def _run_until_signal(services: Sequence[Service]) -> None:
-    stop = asyncio.Event()
+async def _run_until_signal(
+    services: Sequence[Service],
+    until: Callable[[], Awaitable[object]] | None,
+    listen: Listen | None,
+    lifeline: int | None,
+) -> None:
+    stop = Stop()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await run_services(services, stop.wait())
+        loop.add_signal_handler(number, stop.signalled, number)
+    if lifeline is not None:
+        loop.add_reader(lifeline, stop.let_go, lifeline)
+    try:
+        async with AsyncExitStack() as around:
+            if listen is not None:
+                from tidings.service.operations.endpoint import operations
+
+                host, port = listen
+                endpoint = await around.enter_async_context(operations(services, port, host=host))
+                log.info("live, ready and metrics at %s", endpoint.url)
+            await run_services(services, stop.asked() if until is None else _either(stop.asked(), until()))
+    finally:
+        if lifeline is not None:
+            loop.remove_reader(lifeline)
+
+
+async def _either(*awaitables: Awaitable[object]) -> None:
+    """Returns when one of them is done. Raises what that one does."""
+    tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Stop:
+    """The first signal asks services to stop; the second ends the process, with the exit code of who dies of it."""
+
+    def __init__(self, leave: Callable[[int], NoReturn] = os._exit) -> None:
+        self._asked = asyncio.Event()
+        self._leave = leave
+
+    async def asked(self) -> None:
+        await self._asked.wait()
+
+    def signalled(self, number: int) -> None:
+        if self._asked.is_set():
+            log.warning("told twice to stop: what is in hand will come again")
+            logging.shutdown()
+            self._leave(128 + number)
+        log.info("stopping: what is in hand is finished first (%s)", signal.Signals(number).name)
+        self._asked.set()
+
+    def let_go(self, lifeline: int) -> None:
+        if not os.read(lifeline, 1):
+            asyncio.get_running_loop().remove_reader(lifeline)
+            log.warning("stopping: the process that supervised this one is gone")
+            self._asked.set()

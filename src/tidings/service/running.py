@@ -21,12 +21,13 @@ from tidings.service.dead_letters import UNDECODABLE, dead_letter, dead_letter_s
 from tidings.service.dispatcher import Dispatcher
 from tidings.service.handling import Handling
 from tidings.service.intake import Intake
+from tidings.service.operations.observer import Observer
 from tidings.service.outlet import Writer, send_and_wait
 from tidings.service.routes import Routes
 from tidings.service.subscription import Handler
 from tidings.service.surroundings import Surroundings
 from tidings.service.tables.table import Table
-from tidings.service.transports.base import Consumer, Received
+from tidings.service.transports.base import Consumer, Received, StreamSpec, Transport
 
 log = logging.getLogger("tidings.service")
 
@@ -43,8 +44,13 @@ class Running:
         tables: Collection[Table[Any]],
         surroundings: Surroundings,
         workers: int,
+        observer: Observer | None = None,
+        streams: Sequence[StreamSpec] = (),
     ) -> None:
+        """`streams` are those that it writes to besides its handlers' and its tables'."""
         self._service = service
+        self._observer = observer
+        self._streams = [dead_letter_spec(service), *streams]
         self._connection = connection
         self._writer = writer
         self._handlers = handlers
@@ -57,6 +63,8 @@ class Running:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"tidings-{service}")
         self._intake: Intake | None = None
         self._following: list[asyncio.Task[None]] = []
+        self.caught_up: dict[Table[Any], asyncio.Event] = {}
+        """Its tables as it follows them, and whether each has come to the end that its stream had at first."""
         self._main = asyncio.create_task(self._live(), name=f"tidings-{service}")
 
     async def until_ready(self) -> None:
@@ -79,9 +87,9 @@ class Running:
             self._connection.warm()
         if self._handlers or self._tables:
             await self._ensure_streams()
-        caught_up = [self._follow(table) for table in self._tables]
+        self.caught_up = {table: self._follow(table) for table in self._tables}
         work = [*self._following]
-        for event in caught_up:
+        for event in self.caught_up.values():
             await _first(event.wait(), work)
         if self._handlers:
             intake = self._intake = self._open_intake()
@@ -99,7 +107,7 @@ class Running:
         told = False
         while True:
             try:
-                return await self._connection.streams.ensure(sorted(streams), [dead_letter_spec(self._service)])
+                return await self._connection.streams.ensure(sorted(streams), self._streams)
             except UnavailableError as error:
                 if not told:
                     log.warning("%s waits for the broker: %s", self._service, error)
@@ -108,7 +116,7 @@ class Running:
 
     def _open_intake(self) -> Intake:
         routes = Routes(self._handlers)
-        handling = Handling(self._service, self._writer, self._clock, self._chance, self._threads)
+        handling = Handling(self._service, self._writer, self._clock, self._chance, self._threads, self._observer)
         dispatcher = Dispatcher(handling, routes.find, self._clock, self._workers)
 
         def open_committer(consumer: Consumer) -> Committer:
@@ -131,6 +139,7 @@ class Running:
             self._connection.streams.ensure,
             sending.complete,
             writes=any(handler.emits for handler in atomic),
+            written=None if self._observer is None else self._observer.committed,
         )
 
     def _follow(self, table: Table[Any]) -> asyncio.Event:
@@ -160,6 +169,25 @@ class Running:
     @property
     def ready(self) -> bool:
         return self._ready.is_set() and not self._main.done()
+
+    @property
+    def begun(self) -> bool:
+        """Whether its handlers have begun, or it has none."""
+        return self._ready.is_set()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What it fell over."""
+        return self._main.exception() if self._main.done() and not self._main.cancelled() else None
+
+    @property
+    def transport(self) -> Transport:
+        return self._connection.transport
+
+    @property
+    def intakes(self) -> list[Intake]:
+        """Its memberships in its group."""
+        return [] if self._intake is None else [self._intake]
 
     @property
     def in_hand(self) -> int:

@@ -29,13 +29,17 @@ from tidings.service.commit.delivery import Delivery, delivery_of
 from tidings.service.connection import Connection, OpenTransport
 from tidings.service.dead_letters import dead_letters_of
 from tidings.service.handled import handled
+from tidings.service.operations.observer import observer_of
+from tidings.service.operations.receipts import Receipts, receipts_spec
+from tidings.service.operations.tally import Tally
+from tidings.service.operations.telemetry import tracing_of
 from tidings.service.outlet import Writer
 from tidings.service.retry import Retry
 from tidings.service.running import Running
 from tidings.service.subscription import Handler, Provide, read_handler
 from tidings.service.surroundings import Surroundings
 from tidings.service.tables.table import Table
-from tidings.service.transports.base import Transport
+from tidings.service.transports.base import Place, Transport
 from tidings.service.url import broker_url
 
 T = TypeVar("T")
@@ -68,7 +72,8 @@ class Service:
 
     `workers` is how many events it handles at a time, each of another key. `url` is by default $TIDINGS_URL, and that
     by default kafka://127.0.0.1:9092. `timeout_s` is how long `emit` waits for the broker. `delivery` is what handlers
-    promise that do not say themselves: "exactly_once" or "at_least_once" (see `on`). `transport` and `clock`
+    promise that do not say themselves: "exactly_once" or "at_least_once" (see `on`). With `receipts` it writes down who
+    handled which event and when (see `operations.receipts`). `transport` and `clock`
     take the places of Kafka and of time in tests.
     """
 
@@ -81,13 +86,12 @@ class Service:
         retry: Retry | None = None,
         timeout_s: float = EMIT_TIMEOUT_S,
         delivery: str = Delivery.EXACTLY_ONCE,
+        receipts: bool = False,
         transport: OpenTransport | None = None,
         clock: Clock | None = None,
     ) -> None:
         if name in ("", ".", "..") or not STREAM_NAME.fullmatch(dead_letters_of(name)):
             raise DeclarationError(f"{name!r} cannot name a service: letters, digits, '.', '_' and '-', 236 at most")
-        if workers < 1:
-            raise DeclarationError(f"Service({name!r}, workers={workers}): there is at least one worker")
         self.name = name
         self.retry = retry or Retry()
         self.delivery = delivery_of(delivery)
@@ -95,7 +99,10 @@ class Service:
         self._tables: dict[EventType[Any], Table[Any]] = {}
         self._emitted: dict[EventType[Any], None] = {}
         self._url = url
-        self._workers = workers
+        self.workers = workers
+        self._receipts = Receipts(name) if receipts else None
+        self.tally: Tally | None = None
+        """What it has done, if somebody wants to know (see `operations`). To be set before it is started."""
         self._timeout_s = timeout_s
         self._connection: Connection | None = None
         self._running: Running | None = None
@@ -297,7 +304,15 @@ class Service:
         tables = list(self._tables.values())
         connection = self._connect()
         self._running = Running(
-            self.name, connection, self._writer, self.handlers, tables, self._surroundings, self._workers
+            self.name,
+            connection,
+            self._writer,
+            self.handlers,
+            tables,
+            self._surroundings,
+            self.workers,
+            observer_of(self._surroundings.clock, self.tally, tracing_of(self.name), self._receipts),
+            [receipts_spec(self.name)] if self._receipts is not None else [],
         )
         try:
             async with asyncio.timeout(wait_s):
@@ -321,6 +336,27 @@ class Service:
         self._connection = None
         if running is not None:
             await running.halt()
+
+    @property
+    def workers(self) -> int:
+        """How many events it handles at a time. Setting it counts from the next start; raises DeclarationError."""
+        return self._workers
+
+    @workers.setter
+    def workers(self, workers: int) -> None:
+        if workers < 1:
+            raise DeclarationError(f"Service({self.name!r}, workers={workers}): there is at least one worker")
+        self._workers = workers
+
+    @property
+    def running(self) -> Running | None:
+        """Its running parts, from its start to its stop."""
+        return self._running
+
+    @property
+    def partitions(self) -> list[Place]:
+        """Those that its group has dealt it."""
+        return [place for intake in (self._running.intakes if self._running else ()) for place in intake.done()]
 
     @property
     def ready(self) -> bool:
@@ -359,11 +395,11 @@ class Service:
     async def __aexit__(self, *exc_info: object) -> None:
         await self.stop()
 
-    def run(self) -> None:
-        """Run until SIGINT or SIGTERM."""
+    def run(self, *, port: int | None = None) -> None:
+        """Run until SIGINT or SIGTERM. `port` is where `/live`, `/ready` and `/metrics` are, for this machine."""
         from tidings.service.runner import run
 
-        run([self])
+        run([self], listen=None if port is None else ("127.0.0.1", port))
 
     async def _close_connection(self) -> None:
         connection, self._connection = self._connection, None

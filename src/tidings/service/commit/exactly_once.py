@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from tidings.errors import UnavailableError
@@ -53,14 +54,17 @@ class ExactlyOnce:
         otherwise: Callable[[InHand], None],
         *,
         writes: bool,
+        written: Callable[[int, float], None] | None = None,
     ) -> None:
-        """`writes`: its handlers are known to have outputs, so that everything is prepared at the start."""
+        """`writes`: its handlers are known to have outputs, so that everything is prepared at the start. `written` is told
+        of each transaction that went through: how many records were in it, and how many seconds it took."""
         self._consumer = consumer
         self._dispatcher = dispatcher
         self._clock = clock
         self._refuse = refuse
         self._ensure_streams = ensure_streams
         self._otherwise = otherwise
+        self._written = written
         self._transactor: Transactor | None = consumer.transactor() if writes else None
         self._streams: set[str] = set()
         """Those that outputs are for."""
@@ -156,6 +160,7 @@ class ExactlyOnce:
             return
         if self._transactor is None:
             self._transactor = self._consumer.transactor()
+        began_s = time.perf_counter()
         try:
             await self._transactor.commit(records, marks)
         except NotWrittenError as error:
@@ -167,6 +172,8 @@ class ExactlyOnce:
             self._dispatcher.noted(marks)
             for item in items:
                 self._finish(item)
+            if self._written is not None:
+                self._written(len(records), time.perf_counter() - began_s)
             return
         self._records = sum(len(item.outputs) for item in self._pending)
         self._is_time = True

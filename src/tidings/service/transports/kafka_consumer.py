@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any, TypeVar
@@ -64,6 +65,8 @@ class _Poller:
         self.settled = threading.Event()
         """No commit is waiting or on its way."""
         self.settled.set()
+        self.polled_s = time.monotonic()
+        """When its thread last came around."""
         self._thread: threading.Thread | None = None
 
     def start(self, name: str) -> None:
@@ -119,6 +122,7 @@ class _Poller:
     def _run(self) -> None:
         try:
             while not self._closing.is_set():
+                self.polled_s = time.monotonic()
                 self._commit(wait=False)
                 self.look_around()
                 if self._room.acquire(timeout=0 if self._paused else HOLD_S):
@@ -248,6 +252,11 @@ class KafkaGroupConsumer:
             list(streams), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
         self._poller.start(f"tidings-consumer-{config['group.id']}")
+
+    @property
+    def polled_s(self) -> float:
+        """When it last asked for records, by `time.monotonic`."""
+        return self._poller.polled_s
 
     async def poll(self) -> Batch:
         batch = await self._poller.take()
