@@ -9,7 +9,7 @@ import pytest
 
 from tidings.broker.catalog.data_folder import DataFolder, id_bytes, id_text, new_id
 from tidings.errors import OperatorError
-from tidings.log.files import DiskFiles
+from tidings.log.disk_files import DiskFiles
 from tidings.log.memory_files import MemoryFiles
 
 

@@ -18,7 +18,7 @@ from tidings.broker.requests.call import Call
 from tidings.broker.requests.repeats import VERSION_MIN, Repeats
 from tidings.broker.server import Broker
 from tidings.errors import DiskError
-from tidings.log.files import DiskFile
+from tidings.log.disk_files import DiskFile
 from tidings.log.partition import Partition
 from tidings.security.rights import WRITE_TOPIC
 from tidings.security.rules import Permission

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tidings.log.files import DiskFiles, Files
+from tidings.log.disk_files import DiskFiles
+from tidings.log.files import Files
 from tidings.log.memory_files import MemoryFiles
 
 

@@ -17,7 +17,8 @@ from tests.log.batches import NOW_MS, chunks, naming
 
 from tidings.errors import DiskError
 from tidings.log.config import LogConfig
-from tidings.log.files import DiskFiles, Files
+from tidings.log.disk_files import DiskFiles
+from tidings.log.files import Files
 from tidings.log.memory_files import Fault, MemoryFiles
 from tidings.log.partition import Partition
 from tidings.log.recovery import valid_batches

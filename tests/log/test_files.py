@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tidings.errors import DiskError, OperatorError
-from tidings.log.files import DiskFiles, Files, remove_tree
+from tidings.log.disk_files import DiskFiles
+from tidings.log.files import Files, remove_tree
 
 
 def test_appends_go_to_the_end_and_say_where(files: Files, folder: str) -> None:

@@ -9,7 +9,7 @@ from tests.log.batches import NOW_MS
 from tests.peers.apache_kafka import run_java
 
 from tidings.log.config import LogConfig
-from tidings.log.files import DiskFiles
+from tidings.log.disk_files import DiskFiles
 from tidings.log.partition import Partition
 from tidings.wire.compression import Compression
 from tidings.wire.records import Record, encode_batch

@@ -170,6 +170,10 @@ class LogMachine(RuleBasedStateMachine):
         self.open(clean=cleanly_closed)
         end = self.log.end_offset
         assert self.acknowledged <= end <= len(self.records)
+        if not self.fsync and self.start < self.log.log_start_offset == end and self.acknowledged <= self.start:
+            # None of it had been synced, and of all its segments the disk has the name of a later one: the log is empty
+            # and begins there, so that no offset that somebody has seen is used again.
+            self.start = end
         assert end in self.batch_ends or end == self.start
         self.forget_from(end)
         if not self.fsync:

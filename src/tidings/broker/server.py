@@ -31,7 +31,8 @@ from tidings.broker.settings.broker_configs import static_values
 from tidings.broker.settings.resolved import Settings
 from tidings.broker.shares.partitions import SharePartitions
 from tidings.broker.shares.sessions import ShareSessions
-from tidings.log.files import DiskFiles, Files
+from tidings.log.disk_files import DiskFiles
+from tidings.log.files import Files
 from tidings.security.acl import AccessControl
 from tidings.wire.frames import SCRATCH_BYTES
 

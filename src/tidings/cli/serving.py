@@ -14,7 +14,7 @@ from tidings.broker.config import BrokerConfig, split_address
 from tidings.broker.server_properties import with_properties
 from tidings.cli.log_lines import log_to_stderr
 from tidings.errors import OperatorError
-from tidings.log.files import raise_descriptor_limit
+from tidings.log.disk_files import raise_descriptor_limit
 
 if TYPE_CHECKING:
     from tidings.broker.config import Durability
