@@ -14,6 +14,7 @@ from tidings import Service, event
 from tidings.errors import DeclarationError
 from tidings.service.clock import ManualClock
 from tidings.service.surroundings import Surroundings
+from tidings.service.transports.base import Mark, Place
 from tidings.service.transports.memory import MemoryBroker, MemoryConsumer
 
 Until = Callable[[Callable[[], object]], Awaitable[None]]
@@ -92,7 +93,7 @@ class Bystander:
     def assigned(self, places: object) -> None:
         pass
 
-    async def revoked(self, places: object) -> dict[tuple[str, int], int]:
+    async def revoked(self, places: object) -> dict[Place, Mark]:
         await self.may_go.wait()
         return {}
 
