@@ -56,8 +56,8 @@ class ExactlyOnce:
         writes: bool,
         written: Callable[[int, float], None] | None = None,
     ) -> None:
-        """`writes`: its handlers are known to have outputs, so that everything is prepared at the start. `written` is told
-        of each transaction that went through: how many records were in it, and how many seconds it took."""
+        """`writes`: its handlers are known to have outputs, so that everything is prepared at the start. `written` is
+        told of each transaction that went through: how many records were in it, and how many seconds it took."""
         self._consumer = consumer
         self._dispatcher = dispatcher
         self._clock = clock
