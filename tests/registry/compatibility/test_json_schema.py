@@ -148,6 +148,14 @@ CASES: list[tuple[Any, ...]] = [
         True,
     ),
     (
+        "a property that may be anything is new and required",
+        opened(),
+        {**opened(a=True), "required": ["a"]},
+        {"REQUIRED_PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL #/properties/a"},
+        False,
+        True,
+    ),
+    (
         "a property of a closed model is new",
         closed(),
         closed(a=TEXT),
@@ -244,6 +252,14 @@ CASES: list[tuple[Any, ...]] = [
         {**closed(), "patternProperties": {"^n_": WHOLE}},
         {"PATTERN_PROPERTY_ADDED_WITHIN #/patternProperties/^n_"},
         True,
+        False,
+    ),
+    (
+        "a pattern is new that does not allow what a property did",
+        closed(n_1=TEXT),
+        {**closed(n_1=TEXT), "patternProperties": {"^n_": WHOLE}},
+        {"PATTERN_PROPERTY_ADDED #/patternProperties/^n_"},
+        False,
         False,
     ),
     (

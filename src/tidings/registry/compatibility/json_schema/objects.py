@@ -24,7 +24,7 @@ _NOTHING: Final = Nothing(False)
 def objects(old: ObjectNode, new: ObjectNode, patterns: Patterns) -> Steps:
     changes = _required(old, new)
     changes += yield from _properties(old, new, patterns)
-    changes += yield from _patterns(old, new)
+    changes += yield from _patterns(old, new, patterns)
     changes += _dependent_names(old, new)
     changes += yield from _dependent_schemas(old, new)
     changes += yield from rest(old, new, "additionalProperties", "unevaluatedProperties")
@@ -92,8 +92,10 @@ def _added(name: str, old: ObjectNode, new: ObjectNode, pattern: Node | None) ->
 
 
 def _kind_of_added(name: str, new: ObjectNode) -> str:
-    is_anything = isinstance(resolved(new.properties[name]), Anything)
-    return "PROPERTY_WITH_EMPTY_SCHEMA_ADDED" if is_anything else _kind_of_demand(name, new)
+    """A property that may be anything asks for nothing, unless it has to be there."""
+    schema = new.properties[name]
+    is_free = isinstance(resolved(schema), Anything) and (name not in new.required or schema.has_default)
+    return "PROPERTY_WITH_EMPTY_SCHEMA_ADDED" if is_free else _kind_of_demand(name, new)
 
 
 def _kind_of_demand(name: str, new: ObjectNode) -> str:
@@ -106,7 +108,7 @@ def _covered(kind: str, found: list[Change]) -> Change:
     return Change(f"{kind}_{'IS' if VERDICTS.fits(found) else 'NOT'}_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL", "")
 
 
-def _patterns(old: ObjectNode, new: ObjectNode) -> Steps:
+def _patterns(old: ObjectNode, new: ObjectNode, patterns: Patterns) -> Steps:
     """A pattern that only one has says something of names that the other speaks of as of all others."""
     changes: list[Change] = []
     for pattern in sorted({*old.patterns, *new.patterns}):
@@ -114,22 +116,26 @@ def _patterns(old: ObjectNode, new: ObjectNode) -> Steps:
         if was is not None and now is not None:
             found = yield was, now
         elif now is not None:
-            found = yield from _pattern_added(old, now)
+            named = patterns.covering({pattern: now}, old.properties, unclear=now)
+            found = yield from _pattern_added(old, now, list(named))
         else:
             assert was is not None
             found = yield from _pattern_removed(was, new)
-        named = (change if change.detail else change._replace(detail=pattern[:100]) for change in found)
-        changes += below(_path("patternProperties", pattern), named)
+        told = (change if change.detail else change._replace(detail=pattern[:100]) for change in found)
+        changes += below(_path("patternProperties", pattern), told)
     return changes
 
 
-def _pattern_added(old: ObjectNode, now: Node) -> Steps:
+def _pattern_added(old: ObjectNode, now: Node, named: list[str]) -> Steps:
+    """It holds for the properties that are `named` as well."""
     if is_open(old):
         fits = isinstance(resolved(now), Anything)
     elif (schema := rest_schema(old)) is not None:
         fits = VERDICTS.fits((yield schema, now))
     else:
         fits = True
+    for name in named if fits else ():
+        fits = fits and VERDICTS.fits((yield old.properties[name], now))
     return [Change("PATTERN_PROPERTY_ADDED_WITHIN" if fits else "PATTERN_PROPERTY_ADDED", "")]
 
 
