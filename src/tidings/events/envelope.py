@@ -27,7 +27,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from tidings.events.context import EventContext
-from tidings.events.ids import traceparent_of
+from tidings.events.ids import traceparent_of, traceparent_of_answer
 from tidings.events.serdes import CONTENT_TYPE
 
 Headers = list[tuple[str, bytes | None]]
@@ -67,6 +67,51 @@ def headers_for(event_id: str, source: str, type_name: str, time_ms: int, contex
     if context.client_address is not None:
         headers.append(("ce_clientaddress", context.client_address.encode()))
     return headers
+
+
+class Answers:
+    """The headers of what answers one record: as `headers_for` makes them in the context of that record, but its own
+    headers are read once, and not made text and bytes again on the way. Most of what services write is made here."""
+
+    __slots__ = ("_inherited", "_parent", "cause_id")
+
+    def __init__(self, cause: Iterable[tuple[str, bytes | None]], position: object) -> None:
+        """`position` gives an id to a record that brings none."""
+        values = dict(cause)
+        cause_id = _valid(values.get(ID)) or str(position).encode()
+        self.cause_id = cause_id
+        self._parent = values.get("traceparent") or values.get("ce_traceparent")
+        correlation_id = _valid(values.get("ce_correlationid")) or cause_id
+        self._inherited: Headers = [("ce_correlationid", correlation_id), ("ce_causationid", cause_id)]
+        for name in ("ce_requestid", "ce_clientaddress"):
+            value = values.get(name)
+            if value is not None and _valid(value) is not None:
+                self._inherited.append((name, value))
+
+    def headers(self, event_id: str, source: bytes, type_name: bytes, time_ms: int) -> Headers:
+        correlation, *others = self._inherited
+        return [
+            _CONTENT_TYPE_HEADER,
+            _SPECVERSION_HEADER,
+            (ID, event_id.encode()),
+            ("ce_source", source),
+            (TYPE, type_name),
+            ("ce_time", _time_text(time_ms)),
+            correlation,
+            ("traceparent", traceparent_of_answer(event_id, self._parent)),
+            *others,
+        ]
+
+
+def _valid(value: bytes | None) -> bytes | None:
+    """None for what is no text."""
+    if value is None or value.isascii():
+        return value
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return None
+    return value
 
 
 class Envelope:
@@ -162,6 +207,8 @@ def text_of(headers: Mapping[str, bytes | None], name: str) -> str | None:
 
 
 _CONTENT_TYPE = CONTENT_TYPE.encode()
+_CONTENT_TYPE_HEADER = ("content-type", _CONTENT_TYPE)
+_SPECVERSION_HEADER = ("ce_specversion", b"1.0")
 
 
 @lru_cache(maxsize=16)  # what comes of one batch comes within a few milliseconds

@@ -28,8 +28,12 @@ def derived_id(*origin: object) -> str:
     An event that a handler emits is named after what it was made from, so that handling the same record again gives
     the same id, and whoever reads both knows them for one.
     """
-    name = _NAMESPACE + "\0".join(map(str, origin)).encode()
-    digits = hashlib.sha1(name, usedforsecurity=False).hexdigest()
+    return id_derived_from("\0".join(map(str, origin)).encode())
+
+
+def id_derived_from(origin: bytes) -> str:
+    """The same, of parts that are joined by NUL bytes already."""
+    digits = hashlib.sha1(_NAMESPACE + origin, usedforsecurity=False).hexdigest()
     variant = _VARIANTS[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
@@ -54,6 +58,15 @@ _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _HEX_32 = re.compile("[0-9a-f]{32}")
 _TRACEPARENT = re.compile("..-(?!0{32})[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.DOTALL)
 """A later version may add to it."""
+_TRACEPARENT_BYTES = re.compile(_TRACEPARENT.pattern.encode(), re.DOTALL)
+
+
+def traceparent_of_answer(event_id: str, parent: bytes | None) -> bytes:
+    """The same for an id that was derived, in the bytes that headers are made of."""
+    digits = event_id.replace("-", "").encode()
+    if parent is not None and _TRACEPARENT_BYTES.match(parent):
+        return b"00-%b-%b-%b" % (parent[3:35], digits[16:], parent[53:55])
+    return b"00-%b-%b-01" % (digits, digits[16:])
 
 
 def _uuid_text(number: int, version: int) -> str:

@@ -55,7 +55,7 @@ class InHand:
         """How many events the present handler has emitted in this attempt."""
         self.outputs: list[Outgoing] = []
         """All it has led to so far, to be written when its handling is over. A failed attempt takes back its own."""
-        self.parts: list[int] = []
+        self.parts: tuple[int, ...] = ()
         """How many `outputs` there were when each of its handlers was done."""
         self.committed: list[Callable[[], None]] = []
         """Called on the loop, in this order, once the outputs are durable."""

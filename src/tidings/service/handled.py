@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from tidings.events import context
-from tidings.events.envelope import Envelope
-from tidings.events.ids import derived_id
+from tidings.events.envelope import Answers, Envelope
+from tidings.events.ids import id_derived_from
 from tidings.events.position import Position
 from tidings.events.record import EventRecord
 from tidings.service.dispatcher import InHand
@@ -20,7 +21,7 @@ UNKNOWN = -1
 class Handled:
     """One event in one handler's hands. Most handlers emit little and ask nothing: the envelope is read if they do."""
 
-    __slots__ = ("_context", "_record", "event", "handler", "is_over", "item", "service")
+    __slots__ = ("_answers", "_context", "_record", "event", "handler", "is_over", "item", "service")
 
     def __init__(self, service: str, item: InHand, event: Any, handler: Handler) -> None:
         self.service = service
@@ -31,6 +32,7 @@ class Handled:
         """The handler is done: what is emitted now (by a task that it left behind) is no part of it."""
         self._record: EventRecord[Any] | None = None
         self._context: context.EventContext | None = None
+        self._answers: Answers | None = None
 
     def as_record(self) -> EventRecord[Any]:
         if self._record is None:
@@ -44,11 +46,24 @@ class Handled:
             self._context = self.as_record().as_context()
         return self._context
 
+    @property
+    def answers(self) -> Answers:
+        """How what it emits is headed, if it has nothing from its surroundings."""
+        if self._answers is None:
+            received = self.item.received
+            self._answers = Answers(received.headers or (), Position(*received[:3]))
+        return self._answers
+
     def next_id(self) -> str:
         """The id of the next event: the same one when the record is handled again."""
         index = self.item.emitted
         self.item.emitted += 1
-        return derived_id(self.as_record().id, self.service, self.handler.name, index)
+        return id_derived_from(self.answers.cause_id + self._origin + b"%d" % index)
+
+    @property
+    def _origin(self) -> bytes:
+        """What ids are derived from, between the cause's id and the number."""
+        return _origin(self.service, self.handler.name)
 
     def collect(self, record: Outgoing) -> Position:
         """Keep what was emitted, to be written with all else that the record leads to.
@@ -57,6 +72,11 @@ class Handled:
         """
         self.item.outputs.append(record)
         return Position(record.stream, UNKNOWN, UNKNOWN)
+
+
+@lru_cache
+def _origin(service: str, handler: str) -> bytes:
+    return f"\0{service}\0{handler}\0".encode()
 
 
 def handled() -> Handled | None:

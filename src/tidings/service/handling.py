@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
@@ -64,13 +64,20 @@ class Handling:
             self.complete(item)
             return None
         handlers, observer = route.handlers, self._observer
+        item.emitted = 0
         while item.step < len(handlers):
             handler = handlers[item.step]
             current = Handled(self._service, item, event, handler)
             before = len(item.outputs)
             begun = None if observer is None else observer.began(current)
+            event_context.source.set(current)
             try:
-                await self._call(current)
+                if handler.is_async and not handler.is_generator:
+                    returned = await handler.call(event, current.as_record)
+                else:
+                    returned = await self._call(current)
+                if returned is not None:
+                    self._collect(current, returned)
             except asyncio.CancelledError as error:
                 if asyncio.current_task().cancelling():  # type: ignore[union-attr]
                     if observer is not None:
@@ -88,25 +95,25 @@ class Handling:
                     observer.ended(current, begun, HANDLED, item.outputs[before:])
             finally:
                 current.is_over = True
-            item.parts.append(len(item.outputs))
+            item.parts += (len(item.outputs),)
             item.step += 1
-            item.attempts = 0
+            item.attempts = item.emitted = 0
         self.complete(item)
         return None
 
-    async def _call(self, current: Handled) -> None:
-        """Run a handler; what it returns goes to the outputs."""
-        current.item.emitted = 0
-        event_context.source.set(current)
-        handler = current.handler
-        if not handler.is_async:
-            returned = await self._call_in_thread(current)
-        elif handler.is_generator:
-            returned = [one async for one in handler.call(current.event, current.as_record)]
+    async def _call(self, current: Handled) -> Any:
+        """Run a handler that is more than a coroutine; what it returns."""
+        if current.handler.is_async:
+            return [one async for one in current.handler.call(current.event, current.as_record)]
+        return await self._call_in_thread(current)
+
+    def _collect(self, current: Handled, returned: Any) -> None:
+        """What a handler returned goes to the outputs."""
+        outputs = current.item.outputs
+        if isinstance(returned, list | tuple):
+            outputs += [self._output(current, one) for one in returned if one is not None]
         else:
-            returned = await handler.call(current.event, current.as_record)
-        if returned is not None:
-            current.item.outputs += [self._output(current, one) for one in _each(returned) if one is not None]
+            outputs.append(self._output(current, returned))
 
     async def _call_in_thread(self, current: Handled) -> Any:
         def call() -> Any:
@@ -122,6 +129,8 @@ class Handling:
             raise DeclarationError(
                 f"{current.handler.name} returned a {declared.name}, which its return type does not declare"
             )
+        if event_context.source.get() is current and event_context.running_span is None:
+            return self._writer.answer(declared, event, current.next_id(), current.answers)
         return self._writer.outgoing(declared, event, current.next_id())
 
     # What fails.
@@ -180,7 +189,9 @@ class Handling:
             error = next(iter(refused.values()))
             log.critical("%s: the dead letter itself is refused, trying on: %s", self._service, error)
             return False
-        outputs, parts, begin = [], [], 0
+        outputs: list[Outgoing] = []
+        parts: list[int] = []
+        begin = 0
         for step, end in enumerate(item.parts):
             errors = [error for index, error in refused.items() if begin <= index < end]
             if errors:
@@ -189,9 +200,5 @@ class Handling:
                 outputs += item.outputs[begin:end]
             parts.append(len(outputs))
             begin = end
-        item.outputs, item.parts = outputs + item.outputs[begin:], parts
+        item.outputs, item.parts = outputs + item.outputs[begin:], tuple(parts)
         return True
-
-
-def _each(returned: Any) -> Iterable[Any]:
-    return returned if isinstance(returned, list | tuple) else (returned,)

@@ -10,7 +10,7 @@ from typing import Any
 from tidings.errors import TidingsError, UnavailableError
 from tidings.events.context import current
 from tidings.events.declaration import EventType
-from tidings.events.envelope import headers_for, source_of
+from tidings.events.envelope import Answers, headers_for, source_of
 from tidings.events.ids import NewId, new_id
 from tidings.service.clock import Clock
 from tidings.service.transports.base import Done, Outcome, Outgoing, Producer, StreamSpec, Transport
@@ -34,11 +34,21 @@ class Writer:
         self._source = source_of(service)
         self._clock = clock
         self._make_id = make_id
+        self._source_bytes = self._source.encode()
+        self._types: dict[EventType[Any], bytes] = {}
 
     def outgoing(self, declared: EventType[Any], event: Any, event_id: str | None = None) -> Outgoing:
         """The record of an event, in the context of the running code. Raises EncodeError."""
         now_ms = self._clock.now_ms()
         headers = headers_for(event_id or self._make_id(now_ms), self._source, declared.name, now_ms, current())
+        return Outgoing(declared.stream, declared.key_of(event), declared.encode(event), headers)
+
+    def answer(self, declared: EventType[Any], event: Any, event_id: str, answers: Answers) -> Outgoing:
+        """The record of an event that answers another one and has nothing from its surroundings. Raises EncodeError."""
+        type_name = self._types.get(declared)
+        if type_name is None:
+            type_name = self._types[declared] = declared.name.encode()
+        headers = answers.headers(event_id, self._source_bytes, type_name, self._clock.now_ms())
         return Outgoing(declared.stream, declared.key_of(event), declared.encode(event), headers)
 
 
