@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tidings.events.record import EventRecord as EventRecord
     from tidings.service.retry import Retry as Retry
     from tidings.service.service import Service as Service
+    from tidings.service.tables.state import State as State
     from tidings.service.tables.table import Table as Table
     from tidings.testing.world import World as World
     from tidings.testing.world_faults import Faults as Faults
@@ -28,11 +29,12 @@ _HOMES = {
     "RequestContext": "tidings.events.context",
     "Retry": "tidings.service.retry",
     "Service": "tidings.service.service",
+    "State": "tidings.service.tables.state",
     "Table": "tidings.service.tables.table",
     "World": "tidings.testing.world",
 }
 
-__all__ = ["EventRecord", "Faults", "Position", "RequestContext", "Retry", "Service", "Table", "World", "event"]
+__all__ = ["EventRecord", "Faults", "Position", "RequestContext", "Retry", "Service", "State", "Table", "World", "event"]
 
 
 def __getattr__(name: str) -> Any:

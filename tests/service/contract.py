@@ -161,8 +161,8 @@ class MortalTransport:
     def producer(self, timeout_s: float | None) -> Producer:
         return self._inner.producer(timeout_s)
 
-    def consumer(self, group: str, streams: Collection[str], owner: Owner) -> Consumer:
-        consumer = self._inner.consumer(group, streams, owner)
+    def consumer(self, group: str, streams: Collection[str], owner: Owner, *, together: bool = False) -> Consumer:
+        consumer = self._inner.consumer(group, streams, owner, together=together)
         self._consumers.append(consumer)
         return _MortalConsumer(self, consumer)
 
@@ -174,6 +174,9 @@ class MortalTransport:
 
     async def stream_state(self, stream: str) -> StreamState:
         return await self._inner.stream_state(stream)
+
+    async def written_ends(self, stream: str) -> Mapping[int, int]:
+        return await self._inner.written_ends(stream)
 
     async def close(self) -> None:
         await self._inner.close()

@@ -17,6 +17,7 @@ class Rows:
 
     def __init__(self) -> None:
         self.gone: set[Place] = set()
+        self.is_behind = False
 
     def released(self, places: Collection[Place]) -> None:
         self.gone.update(places)
@@ -65,6 +66,20 @@ async def test_what_was_restored_for_an_earlier_deal_does_not_count(ownership: O
     ownership.assigned(ORDERS[1:2])
     ownership.restored(rows, earlier)
     assert ownership.complete == frozenset()
+
+
+async def test_nothing_more_is_handled_while_a_table_has_too_much_to_catch_up_with(
+    ownership: Ownership, rows: Rows
+) -> None:
+    ownership.assigned(ORDERS)
+    ownership.restored(rows, ownership.deal)
+    rows.is_behind = True
+    admitting = asyncio.create_task(ownership.admit(batch(ORDERS[0])))
+    await asyncio.sleep(0)
+    assert not admitting.done()
+    rows.is_behind = False
+    ownership.tell()
+    assert await admitting == batch(ORDERS[0])
 
 
 async def test_every_table_has_to_be_restored(rows: Rows) -> None:

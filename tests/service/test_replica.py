@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import threading
 from contextlib import closing, suppress
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from tidings.errors import OperatorError
 from tidings.service.tables.columns import Columns
-from tidings.service.tables.replica import Replica, Row, stored_key
+from tidings.service.tables.rarely_collected import rarely_collected
+from tidings.service.tables.replica import STATEMENT_ROWS, Replica, Row, stored_key
 
 COLUMNS = Columns("Changed", {"name": "name"})
 
@@ -123,6 +125,50 @@ def test_rows_are_what_a_dictionary_would_hold(
     assert replica.count() == len(expected)
     assert all(replica.get(key) == expected.get(key) for key in "abcdef")
     replica.close()
+
+
+def test_rows_of_partitions_that_are_not_shown_are_kept_and_seen_by_nobody(tmp_path: Path) -> None:
+    replica = Replica.open(tmp_path, "customers", Columns("Changed", {"name": "name"}, ["name"]), 2, whole=False)
+    replica.apply([Row(key, b'{"name":"x"}', at, 0, "id", 1) for at, key in enumerate("abc")], {0: 1, 1: 1, 2: 1})
+    assert (replica.count(), list(replica.pages())) == (0, [])
+    replica.show_only([0, 2])
+    assert [key for page in replica.pages() for key, _ in page] == ["a", "c"]
+    assert replica.count() == 2
+    assert (replica.get("a"), replica.get("b")) == (b'{"name":"x"}', None)
+    assert (len(replica.history("a")), replica.history("b")) == (1, [])
+    assert [row["_key"] for row in replica.query("SELECT _key FROM Changed ORDER BY 1", ())] == ["a", "c"]
+    assert replica.some("1", (), None, 9, 1.0)[0][0] == "a"
+    replica.show_only([1])
+    assert replica.get("b") == b'{"name":"x"}'
+    replica.close()
+
+
+def test_partition_that_is_forgotten_leaves_nothing(tmp_path: Path) -> None:
+    replica = Replica.open(tmp_path, "customers", COLUMNS, 2)
+    replica.apply([Row(key, b"1", at, 0, "id", 1) for at, key in enumerate("ab")], {0: 1, 1: 1}, 1_000)
+    assert replica.known_ms() == {0: 1_000, 1: 1_000}
+    replica.forget([0])
+    assert (replica.get("a"), replica.get("b")) == (None, b"1")
+    assert replica.history("a") == []
+    assert replica.positions() == {1: 1}
+    replica.close()
+
+
+@pytest.mark.parametrize("count", [1, STATEMENT_ROWS - 1, STATEMENT_ROWS, STATEMENT_ROWS * 3 + 1])
+def test_many_rows_at_a_time_are_all_kept_whatever_their_keys_are(replica: Replica, count: int) -> None:
+    keys = [stored_key(bytes([n % 251, n // 251])) for n in range(count)]
+    replica.apply([Row(key, b"%d" % at, 0, at, None, 1) for at, key in enumerate(keys)], {0: count})
+    assert {key: replica.get(key) for key in keys} == {key: b"%d" % at for at, key in enumerate(keys)}
+    assert replica.count() == count
+
+
+def test_garbage_is_looked_for_as_usual_once_nobody_reads_many_rows() -> None:
+    before = gc.get_threshold()
+    with rarely_collected():
+        with rarely_collected():
+            assert gc.get_threshold()[0] > before[0]
+        assert gc.get_threshold()[0] > before[0]
+    assert gc.get_threshold() == before
 
 
 def test_row_that_json_would_change_is_kept_byte_for_byte(replica: Replica) -> None:

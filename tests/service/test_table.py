@@ -150,9 +150,14 @@ async def test_table_goes_on_from_its_position_after_a_restart(
     read: list[int] = []
     original = following.row_of
 
-    def noting(declared: EventType[Customer], record: Received) -> Row | None:
-        read.append(record.offset)
-        return original(declared, record)
+    def noting(declared: EventType[Customer]) -> following.RowOf:
+        row_of = original(declared)
+
+        def note(record: Received) -> Row | None:
+            read.append(record.offset)
+            return row_of(record)
+
+        return note
 
     monkeypatch.setattr(following, "row_of", noting)
     for start in range(3):

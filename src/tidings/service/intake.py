@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from tidings.service.commit.committer import Committer
 from tidings.service.dispatcher import Dispatcher
+from tidings.service.tables.ownership import Ownership
 from tidings.service.transports.base import Consumer, Mark, Place, Transport
 
 log = logging.getLogger("tidings.service")
@@ -28,12 +29,17 @@ class Intake:
         streams: Collection[str],
         dispatcher: Dispatcher,
         open_committer: OpenCommitter,
+        ownership: Ownership | None = None,
     ) -> None:
+        """`ownership` is told of partitions, for tables that go with them."""
         self._dispatcher = dispatcher
         self._group = group
         self.joined = False
         """The group has told us which partitions are ours, and not taken them back without a word since."""
-        self._consumer: Consumer = transport.consumer(group, streams, self)
+        self._ownership = ownership or Ownership(0, ())
+        self._consumer: Consumer = transport.consumer(
+            group, streams, self, together=ownership is not None and len(streams) > 1
+        )
         self.committer = open_committer(self._consumer)
         self.committer.start()
 
@@ -52,13 +58,14 @@ class Intake:
     async def _read(self) -> None:
         while True:
             await self._dispatcher.room()
-            batch = await self._consumer.poll()
+            batch = await self._ownership.admit(await self._consumer.poll())
             self._dispatcher.accept(batch.records, batch.ends)
 
     # The consumer tells.
 
     def assigned(self, marks: Mapping[Place, Mark | None]) -> None:
         self.joined = True
+        self._ownership.assigned(marks)
         self._dispatcher.assigned(marks)
 
     async def revoked(self, places: Collection[Place]) -> Mapping[Place, Mark]:
@@ -70,11 +77,12 @@ class Intake:
             log.warning("%s: gave up partitions with handlers still at work: those events will come again", self._group)
             return {}
         finally:
-            self._dispatcher.lost(places)
+            self.lost(places)
 
     def lost(self, places: Collection[Place]) -> None:
         self.joined = False
         self._dispatcher.lost(places)
+        self._ownership.released(places)
 
     @property
     def polled_s(self) -> float | None:

@@ -26,6 +26,8 @@ from tidings.service.outlet import Writer, send_and_wait
 from tidings.service.routes import Routes
 from tidings.service.subscription import Handler
 from tidings.service.surroundings import Surroundings
+from tidings.service.tables.keeping import Keeping
+from tidings.service.tables.state import State
 from tidings.service.tables.table import Table
 from tidings.service.transports.base import Consumer, Received, StreamSpec, Transport
 
@@ -57,14 +59,18 @@ class Running:
         self._tables = tables
         self._clock = surroundings.clock
         self._chance = surroundings.chance
-        self._in_thread = surroundings.in_thread
         self._workers = workers
         self._ready = asyncio.Event()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"tidings-{service}")
         self._intake: Intake | None = None
-        self._following: list[asyncio.Task[None]] = []
-        self.caught_up: dict[Table[Any], asyncio.Event] = {}
-        """Its tables as it follows them, and whether each has come to the end that its stream had at first."""
+        self._keeping = Keeping(
+            service,
+            list(tables),
+            connection.transport,
+            self._undecodable,
+            surroundings.clock,
+            surroundings.in_thread,
+        )
         self._main = asyncio.create_task(self._live(), name=f"tidings-{service}")
 
     async def until_ready(self) -> None:
@@ -87,9 +93,10 @@ class Running:
             self._connection.warm()
         if self._handlers or self._tables:
             await self._ensure_streams()
-        self.caught_up = {table: self._follow(table) for table in self._tables}
-        work = [*self._following]
-        for event in self.caught_up.values():
+        reads = {declared.stream for handler in self._handlers for declared in handler.reads}
+        await self._keeping.begin(reads, self._connection.streams)
+        work = [*self._keeping.work]
+        for event in self._keeping.caught_up.values():
             await _first(event.wait(), work)
         if self._handlers:
             intake = self._intake = self._open_intake()
@@ -98,12 +105,12 @@ class Running:
         try:
             await _first(asyncio.Event().wait(), work)
         finally:
-            for task in work[len(self._following) :]:
+            for task in work[len(self._keeping.work) :]:
                 task.cancel()
 
     async def _ensure_streams(self) -> None:
         streams = {declared.stream for handler in self._handlers for declared in (*handler.reads, *handler.emits)}
-        streams |= {table.declared.stream for table in self._tables}
+        streams |= {table.declared.stream for table in self._tables if not isinstance(table, State)}
         told = False
         while True:
             try:
@@ -122,10 +129,17 @@ class Running:
         def open_committer(consumer: Consumer) -> Committer:
             sending = Sending(lambda: self._connection.outlet, dispatcher, self._clock, handling.refuse)
             committer = self._committer(consumer, dispatcher, handling, sending)
-            handling.complete = committer.complete
+            handling.complete = self._keeping.completing(committer.complete)
             return committer
 
-        return Intake(self._connection.transport, self._service, routes.streams, dispatcher, open_committer)
+        return Intake(
+            self._connection.transport,
+            self._service,
+            routes.streams,
+            dispatcher,
+            open_committer,
+            self._keeping.ownership,
+        )
 
     def _committer(self, consumer: Consumer, dispatcher: Dispatcher, handling: Handling, sending: Sending) -> Committer:
         atomic = [handler for handler in self._handlers if handler.delivery == Delivery.EXACTLY_ONCE]
@@ -138,25 +152,9 @@ class Running:
             handling.refuse,
             self._connection.streams.ensure,
             sending.complete,
-            writes=any(handler.emits for handler in atomic),
+            writes=any(handler.emits for handler in atomic) or self._keeping.has_state,
             written=None if self._observer is None else self._observer.committed,
         )
-
-    def _follow(self, table: Table[Any]) -> asyncio.Event:
-        caught_up = asyncio.Event()
-        self._following.append(asyncio.create_task(self._keep_following(table, caught_up)))
-        return caught_up
-
-    async def _keep_following(self, table: Table[Any], caught_up: asyncio.Event) -> None:
-        told = False
-        while True:
-            try:
-                await table.follow(self._connection.transport, self._undecodable, caught_up, self._in_thread)
-            except UnavailableError as error:
-                if not told:
-                    log.warning("%s: %r waits for the broker: %s", self._service, table, error)
-                    told = True
-                await sleep(self._clock, AGAIN_S)
 
     async def _undecodable(self, record: Received, error: DecodeError) -> None:
         letter = dead_letter(self._service, record, UNDECODABLE, error, self._clock.now_ms())
@@ -169,6 +167,11 @@ class Running:
     @property
     def ready(self) -> bool:
         return self._ready.is_set() and not self._main.done()
+
+    @property
+    def caught_up(self) -> dict[Table[Any], asyncio.Event]:
+        """Its tables that are waited for, and whether each has come to the end that its stream had at first."""
+        return self._keeping.caught_up
 
     @property
     def begun(self) -> bool:
@@ -214,11 +217,7 @@ class Running:
         await self._let_go()
 
     async def _let_go(self) -> None:
-        for task in self._following:
-            task.cancel()
-        await asyncio.gather(*self._following, return_exceptions=True)
-        for table in self._tables:
-            table.close()
+        await self._keeping.end()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapp
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from tidings.errors import DeclarationError
 from tidings.events.declaration import STREAM_NAME, EventType, event_type
@@ -38,9 +38,13 @@ from tidings.service.retry import Retry
 from tidings.service.running import Running
 from tidings.service.subscription import Handler, Provide, read_handler
 from tidings.service.surroundings import Surroundings
+from tidings.service.tables.state import State
 from tidings.service.tables.table import Table
 from tidings.service.transports.base import Place, Transport
 from tidings.service.url import broker_url
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -97,6 +101,7 @@ class Service:
         self.delivery = delivery_of(delivery)
         self.handlers: list[Handler] = []
         self._tables: dict[EventType[Any], Table[Any]] = {}
+        self._states: dict[str, State[Any]] = {}
         self._emitted: dict[EventType[Any], None] = {}
         self._url = url
         self.workers = workers
@@ -121,7 +126,7 @@ class Service:
         if self._running is not None or (self._connection is not None and not self._connection.loop.is_closed()):
             raise DeclarationError(f"{self.name} is in use: stop it before it is moved")
         before = self._surroundings
-        for table in self._tables.values():
+        for table in self.tables:
             table.close()
         self._settle_in(surroundings)
         return before
@@ -169,25 +174,60 @@ class Service:
         if origin is Table and typing.get_args(hint):
             table = self.table(typing.get_args(hint)[0])
             return lambda record: table
+        if origin is State and typing.get_args(hint):
+            state = self._state_of(typing.get_args(hint)[0])
+            return lambda record: state
         return None
 
-    def table(self, cls: type[T], *, indexes: Collection[str] = (), history: int = 1) -> Table[T]:
+    def table(
+        self, cls: type[T], *, indexes: Collection[str] = (), history: int = 1, partitioned: bool = False
+    ) -> Table[T]:
         """A local replica of the latest event of each key; the same one for the same type.
 
         `indexes` names fields that `where` is to find rows by without looking at all of them; `history` says how many
-        versions of each key are kept. Raises DeclarationError, also for a table that was declared otherwise before.
+        versions of each key are kept. With `partitioned` a process keeps those partitions only that it owns of the
+        service's own streams. Raises DeclarationError, also for a table that was declared otherwise before.
         """
         declared = event_type(cls)
-        table = Table(declared, self._state_folder, indexes, history)
+        table = Table(declared, self._state_folder, indexes, history, partitioned=partitioned)
         known = self._tables.setdefault(declared, table)
-        if (indexes or history > 1) and not known.is_declared_as(table):
-            raise DeclarationError(f"{self.name} has a table of {declared.name} with other indexes, or another history")
+        if (indexes or history > 1 or partitioned) and not known.is_declared_as(table):
+            raise DeclarationError(
+                f"{self.name} has a table of {declared.name} with other indexes, or another history, or kept otherwise"
+            )
         return known
+
+    def state(
+        self, cls: type[T], *, name: str | None = None, indexes: Collection[str] = (), standby: bool = False
+    ) -> State[T]:
+        """What the service keeps for itself, by key: rows of a struct, dataclass or model. One for each name.
+
+        Handlers change it (see `State`). `name` is by default that of the class; `indexes` are those of `table`. With
+        `standby` each process keeps the rows of all partitions, not of its own only. Raises DeclarationError.
+        """
+        state = State(self.name, name or cls.__name__, cls, self._state_folder, indexes, standby=standby)
+        known = self._states.setdefault(state.name, state)
+        if known.declared.cls is not cls or ((indexes or standby) and not known.is_declared_as(state)):
+            raise DeclarationError(f"{self.name} has declared its state {state.name} otherwise")
+        return known
+
+    def _state_of(self, cls: type[Any]) -> State[Any]:
+        found = [state for state in self._states.values() if state.declared.cls is cls]
+        if len(found) > 1:
+            names = ", ".join(state.name for state in found)
+            raise DeclarationError(f"{self.name} has several states of {cls.__name__}, and nothing says which: {names}")
+        return found[0] if found else self.state(cls)
 
     @property
     def tables(self) -> list[Table[Any]]:
-        """Those it keeps."""
-        return list(self._tables.values())
+        """Those it keeps: what others say, and its own state."""
+        return [*self._tables.values(), *self._states.values()]
+
+    def tables_app(self) -> Starlette:
+        """An ASGI application that shows the tables while the service runs, and changes nothing (see `tables.app`)."""
+        from tidings.service.tables.app import tables_app
+
+        return tables_app(lambda: self.tables)
 
     def _state_folder(self) -> Path:
         return self._surroundings.state_folder() / self.name
@@ -210,7 +250,7 @@ class Service:
                 for declared in handler.reads
             ],
             emits=[_named(declared) for declared in emits],
-            keeps=[_named(declared) for declared in self._tables],
+            keeps=[_named(table.declared) for table in self.tables],
             dead_letters=dead_letters_of(self.name),
             commits=", ".join(dict.fromkeys(one.delivery.words for one in self.handlers)) or self.delivery.words,
         )
@@ -301,14 +341,13 @@ class Service:
         if self._running is not None:
             raise DeclarationError(f"{self.name} runs already")
         await self._close_connection()
-        tables = list(self._tables.values())
         connection = self._connect()
         self._running = Running(
             self.name,
             connection,
             self._writer,
             self.handlers,
-            tables,
+            self.tables,
             self._surroundings,
             self.workers,
             observer_of(self._surroundings.clock, self.tally, tracing_of(self.name), self._receipts),

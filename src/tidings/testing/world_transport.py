@@ -79,10 +79,10 @@ class FaultyTransport:
     def producer(self, timeout_s: float | None) -> Producer:
         return FaultyProducer(self._life) if timeout_s is None else self._inner.producer(timeout_s)
 
-    def consumer(self, group: str, streams: Collection[str], owner: Owner) -> FaultyConsumer:
+    def consumer(self, group: str, streams: Collection[str], owner: Owner, *, together: bool = False) -> FaultyConsumer:
         inner = self._inner.consumer(group, streams, owner)
         self._life.consumers.append(inner)
-        return FaultyConsumer(self._life, group, inner)
+        return FaultyConsumer(self._life, group, inner, together=together)
 
     def reader(self, stream: str, offsets: Mapping[int, int]) -> Reader:
         return FaultyReader(self._life, self._inner.reader(stream, offsets))
@@ -94,6 +94,10 @@ class FaultyTransport:
     async def stream_state(self, stream: str) -> StreamState:
         await self._life.live_on()
         return await self._inner.stream_state(stream)
+
+    async def written_ends(self, stream: str) -> Mapping[int, int]:
+        await self._life.live_on()
+        return await self._inner.written_ends(stream)
 
     async def close(self) -> None:
         await self._inner.close()
@@ -150,8 +154,9 @@ class FaultyProducer:
 
 
 class FaultyConsumer:
-    def __init__(self, life: Life, group: str, inner: MemoryConsumer) -> None:
+    def __init__(self, life: Life, group: str, inner: MemoryConsumer, *, together: bool) -> None:
         self._life = life
+        self._together = together
         self._group = life.broker.group(group)
         self._inner = inner
 
@@ -180,7 +185,11 @@ class FaultyConsumer:
             if offsets.get(place, 0) < position and self._group.is_decided(place)
         ]
         if places:
-            self._inner.lose_and_take(places[self._life.fate.pick(0, len(places) - 1)])
+            chosen = places[self._life.fate.pick(0, len(places) - 1)]
+            same = [place for place in self._inner.positions if place[1] == chosen[1]] if self._together else [chosen]
+            if all(self._group.is_decided(place) for place in same):
+                for place in same:
+                    self._inner.lose_and_take(place)
             self._life.broker.wake()
 
     def _hold_back(self, batch: Batch) -> Batch:

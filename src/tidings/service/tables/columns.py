@@ -13,7 +13,7 @@ from tidings.errors import DeclarationError
 Stored = str | int | float | None
 """What a field's value is in SQLite."""
 
-TAKEN = ("rows", "positions", "origin", "history")
+TAKEN = ("rows", "positions", "shown", "origin", "history")
 """Names in a table's file that no view can have."""
 
 
@@ -55,12 +55,15 @@ class Columns:
                 values.append(as_stored(value))
         return " AND ".join(terms) or "1", values
 
-    def view(self) -> str:
-        """A view that has the type's name and a column for each field; and what is known of each row, with `_`."""
+    def view(self, shown: str = "1") -> str:
+        """A view that has the type's name and a column for each field; and what is known of each row, with `_`.
+
+        `shown` is the condition under which a row is in it.
+        """
         name = f"{self._type}_" if self._type.lower() in TAKEN else self._type
         columns = [f"{self.expression(field)} AS {_quoted(field)}" for field in self._fields]
         known = [f"{column} AS _{column}" for column in ("key", "partition", "offset", "id", "time_ms")]
-        return f"CREATE VIEW {_quoted(name)} AS SELECT {', '.join(columns + known)} FROM rows"
+        return f"CREATE VIEW {_quoted(name)} AS SELECT {', '.join(columns + known)} FROM rows WHERE {shown}"
 
     def index_statements(self) -> dict[str, str]:
         """By name, the indexes that there are to be. The key goes last: what is found comes in its order."""

@@ -20,6 +20,10 @@ class Keeper(Protocol):
     def released(self, places: Collection[Place]) -> None:
         """These are somebody else's from now on: what was in hand of them is committed, or will never be."""
 
+    @property
+    def is_behind(self) -> bool:
+        """It has so much to catch up with that no more should be handled."""
+
 
 class Ownership:
     """Told by the intake what comes and goes, asked by tables what to keep. Used on one event loop."""
@@ -52,7 +56,7 @@ class Ownership:
             self._places[place] = self.deal
             if self._keepers:
                 self._missing[place[1]] = set(self._keepers)
-        self._tell()
+        self.tell()
 
     def released(self, places: Collection[Place]) -> None:
         """What was in hand of them is finished, or given up."""
@@ -67,7 +71,7 @@ class Ownership:
                 self._missing[partition] = set(self._keepers)
         for keeper in self._keepers:
             keeper.released(places)
-        self._tell()
+        self.tell()
 
     def restored(self, keeper: Keeper, deal: int) -> None:
         """`keeper` has all rows of the partitions that were ours at that deal. Of an earlier deal it means nothing."""
@@ -77,22 +81,28 @@ class Ownership:
             missing.discard(keeper)
             if not missing:
                 del self._missing[partition]
-        self._tell()
+        self.tell()
 
     async def admit(self, batch: Batch) -> Batch:
         """The batch, once the rows for its records are here; without what was dealt anew meanwhile, which comes again.
 
         Everything behind it waits: a consumer that is not asked for more stops fetching, and stays in its group.
         """
-        if not self._missing:
+        if not self._missing and not self._is_behind():
             return batch
         places = {(record.stream, record.partition) for record in batch.records} | set(batch.ends)
         deals = {place: self._places.get(place) for place in places}
-        while any(deals[place] == self._places.get(place, -1) and place[1] in self._missing for place in places):
+        ours = places
+        while True:
+            ours = {place for place in ours if deals[place] == self._places.get(place, -1)}
+            if not self._is_behind() and not any(place[1] in self._missing for place in ours):
+                break
             await self._change()
-        ours = {place for place in places if deals[place] == self._places.get(place, -1)}
         records = [record for record in batch.records if (record.stream, record.partition) in ours]
         return Batch(records, {place: end for place, end in batch.ends.items() if place in ours})
+
+    def _is_behind(self) -> bool:
+        return any(keeper.is_behind for keeper in self._keepers)
 
     async def dealt_anew(self, deal: int) -> None:
         """Returns once it is not that deal any more."""
@@ -104,7 +114,8 @@ class Ownership:
         self._waiting.append(waiting)
         await waiting
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Something has changed that somebody may wait for."""
         waiting, self._waiting = self._waiting, []
         for one in waiting:
             if not one.done():

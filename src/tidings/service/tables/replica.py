@@ -2,9 +2,10 @@
 
     rows(key, value, partition, offset, id, time_ms)     value is the event as JSON; key is text where it is UTF-8
     history(key, …, the same columns)                    the last versions of each key, where asked for; null: removed
-    positions(partition, next_offset)                    what was read so far
+    positions(partition, next_offset, known_ms)          what was read so far, and when that was so
+    shown(partition)                                     whose rows are kept up to date; of a table of all: unused
     origin(stream, stream_id, type, versions)            one row: what it is a replica of, and how many versions
-    a view with the type's name                          a column for each field
+    a view with the type's name                          a column for each field; of the partitions that are shown
 
 The file belongs to one process at a time (a lock beside it says so): a second one of the same service keeps its own.
 WAL with synchronous=NORMAL: a power cut may undo the last transactions, rows and positions alike, and they are read
@@ -17,18 +18,22 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import msgspec
 
 from tidings.errors import OperatorError
 from tidings.service.tables.columns import Columns, Stored
 
 PROCESSES_MAX = 64
-LAYOUT = 1
+STATEMENT_ROWS = 100
+PAGE_BYTES = 8_192
+STEPS_UNWATCHED = 10_000
+"""What SQLite does between two looks at the clock: a millisecond or so."""
+LAYOUT = 2
 """Raised when these tables change: a file of another layout is made anew from its stream."""
 CACHE_KIB_FOLLOWING = 2_048
 CACHE_KIB_CATCHING_UP = 65_536
@@ -40,14 +45,17 @@ _COLUMNS = "partition INTEGER NOT NULL, offset INTEGER NOT NULL, id TEXT, time_m
 _SCHEMA = f"""
 CREATE TABLE rows (key PRIMARY KEY, value TEXT NOT NULL, {_COLUMNS}) WITHOUT ROWID;
 CREATE TABLE history (key, value TEXT, {_COLUMNS}, PRIMARY KEY (key, partition, offset)) WITHOUT ROWID;
-CREATE TABLE positions (partition INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL);
+CREATE TABLE positions (partition INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, known_ms INTEGER NOT NULL);
+CREATE TABLE shown (partition INTEGER PRIMARY KEY);
 CREATE TABLE origin (
     stream TEXT NOT NULL, stream_id TEXT NOT NULL, type TEXT NOT NULL, versions INTEGER NOT NULL
 );
 """
 
-_FROM_JSON = "SELECT " + ", ".join(f"json_extract(value, '$[{n}]')" for n in range(6)) + " FROM json_each(?)"
+_ROW = "(?, CAST(? AS TEXT), ?, ?, ?, ?)"
 _KEY = itemgetter(0)
+
+_SHOWN = "partition IN (SELECT partition FROM shown)"
 
 StoredKey = str | bytes
 
@@ -74,25 +82,29 @@ def stored_key(key: bytes) -> StoredKey:
 class Replica:
     """One open file. Written by one thread at a time, read by any."""
 
-    def __init__(self, path: Path, lock_file: int, columns: Columns, versions: int) -> None:
+    def __init__(self, path: Path, lock_file: int, columns: Columns, versions: int, *, whole: bool) -> None:
         self.path = path
         self._lock_file = lock_file
         self._versions = versions
         self._writer = _connect(path)
-        _prepare(self._writer, columns)
+        self._shown = "1" if whole else _SHOWN
+        _prepare(self._writer, columns, self._shown)
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only = ON")
         self._reader.execute("PRAGMA mmap_size = 268435456")
+        self._get = f"SELECT CAST(value AS BLOB) FROM rows WHERE key = ? AND {self._shown}"
+        self._looking_up = self._reader.cursor()
         self._reading = threading.Lock()
         self._writing = threading.Lock()
         """Held by whoever uses a connection: SQLite does not survive one that is closed meanwhile, and a write goes on
         in its thread when the task that waited for it was cancelled."""
 
     @classmethod
-    def open(cls, folder: Path, name: str, columns: Columns, versions: int = 1) -> Replica:
+    def open(cls, folder: Path, name: str, columns: Columns, versions: int = 1, *, whole: bool = True) -> Replica:
         """The first file of that name that no other process uses. Raises OperatorError.
 
-        `versions` of each key are kept; with 1 the latest alone.
+        `versions` of each key are kept; with 1 the latest alone. `whole`: rows of all partitions are shown, otherwise
+        those of the partitions that `show_only` was told.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +116,7 @@ class Replica:
                 except BlockingIOError:
                     os.close(lock_file)
                     continue
-                return cls(path, lock_file, columns, versions)
+                return cls(path, lock_file, columns, versions, whole=whole)
         except (OSError, sqlite3.Error) as error:
             raise OperatorError(
                 f"the table {name} cannot be kept in {folder}: {error}",
@@ -133,14 +145,39 @@ class Replica:
     def begin_anew(self, stream: str, stream_id: str, type_name: str) -> None:
         with self._writing:
             with self._writer:
-                for table in ("rows", "history", "positions", "origin"):
+                for table in ("rows", "history", "positions", "shown", "origin"):
                     self._writer.execute(f"DELETE FROM {table}")
                 origin = (stream, stream_id, type_name, self._versions)
                 self._writer.execute("INSERT INTO origin VALUES (?, ?, ?, ?)", origin)
             self._let_readers_go_on()
 
     def positions(self) -> dict[int, int]:
-        return dict(self._writer.execute("SELECT partition, next_offset FROM positions"))
+        with self._writing:
+            return dict(self._writer.execute("SELECT partition, next_offset FROM positions"))
+
+    def known_ms(self) -> dict[int, int]:
+        """When each partition's position was last known to be that (milliseconds since the epoch)."""
+        with self._writing:
+            return dict(self._writer.execute("SELECT partition, known_ms FROM positions"))
+
+    def forget(self, partitions: Collection[int]) -> None:
+        """Everything of these partitions: they will be read anew."""
+        with self._writing:
+            self._let_readers_go_on()
+            with self._writer:
+                for table in ("rows", "history", "positions"):
+                    statement = f"DELETE FROM {table} WHERE partition = ?"
+                    self._writer.executemany(statement, [(partition,) for partition in partitions])
+            self._let_readers_go_on()
+
+    def show_only(self, partitions: Collection[int]) -> None:
+        """Rows of all others are kept, and shown to nobody."""
+        with self._writing:
+            self._let_readers_go_on()
+            with self._writer:
+                self._writer.execute("DELETE FROM shown")
+                self._writer.executemany("INSERT INTO shown VALUES (?)", [(partition,) for partition in partitions])
+            self._let_readers_go_on()
 
     # Writing.
 
@@ -152,7 +189,7 @@ class Replica:
             if not expected:
                 self._writer.execute("PRAGMA shrink_memory")
 
-    def apply(self, rows: Sequence[Row], positions: Mapping[int, int]) -> None:
+    def apply(self, rows: Sequence[Row], positions: Mapping[int, int], now_ms: int = 0) -> None:
         """Rows and the positions behind them, all or nothing."""
         with self._writing:
             self._let_readers_go_on()
@@ -160,7 +197,8 @@ class Replica:
                 self._apply_latest(rows)
                 if self._versions > 1:
                     self._apply_history(rows)
-                self._writer.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?)", positions.items())
+                known = [(partition, offset, now_ms) for partition, offset in positions.items()]
+                self._writer.executemany("INSERT OR REPLACE INTO positions VALUES (?, ?, ?)", known)
             self._let_readers_go_on()
             if _size_bytes(self.path.with_name(self.path.name + "-wal")) > WAL_BYTES_MAX:
                 self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -182,25 +220,18 @@ class Replica:
         )
 
     def _put(self, table: str, rows: Sequence[Row]) -> None:
-        """All rows in one statement, in the order they have in the file: SQLite then works without our interpreter.
+        """Many rows a statement, in the order they have in the file: SQLite then works longer without our interpreter.
 
-        With a statement a row, each would wait for its turn among Python's threads. What does not go through JSON
-        unchanged is put one by one.
+        With a statement a row, each would wait for its turn among Python's threads.
         """
-        texts: list[tuple[Any, ...]] = []
-        others = []
-        for row in rows:
-            try:
-                text = row.value if row.value is None else row.value.decode()
-            except UnicodeDecodeError:
-                text = None
-            if isinstance(row.key, bytes) or "\0" in row.key or (text is None and row.value is not None):
-                others.append(row)
-            else:
-                texts.append((row.key, text, *row[2:]))
-        texts.sort(key=_KEY)
-        self._writer.execute(f"INSERT OR REPLACE INTO {table} {_FROM_JSON}", (msgspec.json.encode(texts).decode(),))
-        self._writer.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, CAST(? AS TEXT), ?, ?, ?, ?)", others)
+        texts = sorted((row for row in rows if isinstance(row.key, str)), key=_KEY)
+        ordered = [*texts, *(row for row in rows if isinstance(row.key, bytes))]
+        whole = len(ordered) - len(ordered) % STATEMENT_ROWS
+        into = f"INSERT OR REPLACE INTO {table} VALUES"
+        many = f"{into} {', '.join([_ROW] * STATEMENT_ROWS)}"
+        for begin in range(0, whole, STATEMENT_ROWS):
+            self._writer.execute(many, list(chain.from_iterable(ordered[begin : begin + STATEMENT_ROWS])))
+        self._writer.executemany(f"{into} {_ROW}", ordered[whole:])
 
     def _let_readers_go_on(self) -> None:
         """End the readers' view of the file, before and after each change.
@@ -222,18 +253,23 @@ class Replica:
             return self._reader.execute(query, values).fetchall()
 
     def get(self, key: StoredKey) -> bytes | None:
-        found = self._ask("SELECT CAST(value AS BLOB) FROM rows WHERE key = ?", (key,))
-        return found[0][0] if found else None
+        with self._reading:
+            if not self._reader.in_transaction:
+                self._reader.execute("BEGIN")
+            found = self._looking_up.execute(self._get, (key,)).fetchone()
+        value: bytes | None = None if found is None else found[0]
+        return value
 
-    def count(self) -> int:
-        count: int = self._ask("SELECT count(*) FROM rows")[0][0]
+    def count(self, within_s: float | None = None) -> int:
+        """Looks at every row, beside those who look up keys. Raises sqlite3.OperationalError as `query` does."""
+        count: int = self.query(f"SELECT count(*) FROM rows WHERE {self._shown}", (), within_s)[0][0]
         return count
 
     def pages(
         self, condition: str = "1", values: Sequence[Stored] = (), page_rows: int = 1000
     ) -> Iterator[list[tuple[StoredKey, bytes]]]:
         """Every row that meets the condition, by key, a page at a time; rows may change between pages."""
-        query = f"SELECT key, CAST(value AS BLOB) FROM rows WHERE {condition}"
+        query = f"SELECT key, CAST(value AS BLOB) FROM rows WHERE ({condition}) AND {self._shown}"
         page = self._ask(f"{query} ORDER BY key LIMIT ?", (*values, page_rows))
         while page:
             yield page
@@ -241,20 +277,41 @@ class Replica:
 
     def history(self, key: StoredKey) -> list[Row]:
         """The versions of a key that are kept, from the oldest to the newest."""
-        query = "SELECT key, CAST(value AS BLOB), partition, offset, id, time_ms FROM history WHERE key = ?"
-        return [Row(*found) for found in self._ask(f"{query} ORDER BY time_ms, partition, offset", (key,))]
+        query = "SELECT key, CAST(value AS BLOB), partition, offset, id, time_ms FROM history"
+        query = f"{query} WHERE key = ? AND {self._shown} ORDER BY time_ms, partition, offset"
+        return [Row(*found) for found in self._ask(query, (key,))]
 
-    def query(self, sql: str, values: Sequence[Any]) -> list[sqlite3.Row]:
-        """Anything that reads, on a connection of its own: it may take long. Raises sqlite3.Error."""
+    def some(
+        self, condition: str, values: Sequence[Any], after: StoredKey | None, rows_max: int, within_s: float
+    ) -> list[tuple[StoredKey, bytes]]:
+        """Rows that meet the condition, by key, from behind `after` on; on a connection of its own, for strangers.
+
+        Raises sqlite3.OperationalError when it takes longer than `within_s`.
+        """
+        query = f"SELECT key, CAST(value AS BLOB) FROM rows WHERE ({condition}) AND {self._shown}"
+        if after is not None:
+            query = f"{query} AND key > ?"
+            values = [*values, after]
+        rows = self.query(f"{query} ORDER BY key LIMIT ?", (*values, rows_max), within_s)
+        return [(key, value) for key, value in rows]
+
+    def query(self, sql: str, values: Sequence[Any], within_s: float | None = None) -> list[sqlite3.Row]:
+        """Anything that reads, on a connection of its own: it may take long, but no longer than `within_s`.
+
+        Raises sqlite3.Error.
+        """
         connection = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
         try:
             connection.row_factory = sqlite3.Row
+            if within_s is not None:
+                until_s = time.monotonic() + within_s
+                connection.set_progress_handler(lambda: time.monotonic() > until_s, STEPS_UNWATCHED)
             return connection.execute(sql, values).fetchall()
         finally:
             connection.close()
 
 
-def _prepare(writer: sqlite3.Connection, columns: Columns) -> None:
+def _prepare(writer: sqlite3.Connection, columns: Columns, shown: str) -> None:
     """Tables as this layout has them, the indexes that are asked for and no others, and the view."""
     for name in _names(writer, "view"):
         writer.execute(f'DROP VIEW "{name}"')
@@ -271,7 +328,7 @@ def _prepare(writer: sqlite3.Connection, columns: Columns) -> None:
     for name, statement in wanted.items():
         if there.get(name) != statement:
             writer.execute(statement)
-    writer.execute(columns.view())
+    writer.execute(columns.view(shown))
 
 
 def _names(connection: sqlite3.Connection, kind: str) -> dict[str, str]:
@@ -289,6 +346,7 @@ def _size_bytes(path: Path) -> int:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False, timeout=10)
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # of a file that is new
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")

@@ -5,7 +5,7 @@
     swiss = list(customers.where(country="CH"))
 
 The latest event of each key, kept in a local file and always brought up to date; a record without a value removes its
-key. Every process of a service keeps the whole stream.
+key. Every process of a service keeps the whole stream, or with `partitioned=True` the partitions that it owns.
 """
 
 from __future__ import annotations
@@ -13,25 +13,32 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
-from tidings.errors import DeclarationError
+from tidings.errors import DeclarationError, TidingsError
 from tidings.events.declaration import EventType
 from tidings.events.keys import encode_key
 from tidings.events.position import Position
+from tidings.service.handled import handled
+from tidings.service.partitioner import partition_of
+from tidings.service.tables import following
 from tidings.service.tables.columns import Columns
-from tidings.service.tables.following import Following, InThread, OnUndecodable
+from tidings.service.tables.ownership import Ownership
 from tidings.service.tables.positions import Positions
 from tidings.service.tables.replica import Replica, Row, StoredKey, stored_key
-from tidings.service.transports.base import Transport
+from tidings.service.transports.base import Place
 
 T = TypeVar("T")
 D = TypeVar("D")
 
 AT_TIMEOUT_S = 5.0
 CACHED_ROWS_MAX = 10_000
+
+
+class NotHereError(TidingsError):
+    """The rows of this key's partition are with another process of the service, or not restored yet."""
 
 
 class Version(NamedTuple, Generic[T]):
@@ -54,12 +61,21 @@ class Table(Generic[T]):
     """
 
     def __init__(
-        self, declared: EventType[T], folder: Callable[[], Path], indexes: Collection[str] = (), history: int = 1
+        self,
+        declared: EventType[T],
+        folder: Callable[[], Path],
+        indexes: Collection[str] = (),
+        history: int = 1,
+        *,
+        partitioned: bool = False,
     ) -> None:
         if history < 1:
             raise DeclarationError(f"a table of {declared.name} keeps at least one version, not {history}")
         self.declared = declared
         self.versions = history
+        self.partitioned = partitioned
+        """It holds the rows of those partitions only that this process owns."""
+        self._ownership: Ownership | None = None
         self._columns = Columns(declared.name, declared.fields, indexes)
         self._folder = folder
         self._replica: Replica | None = None
@@ -69,15 +85,35 @@ class Table(Generic[T]):
         self._cache_lock = threading.Lock()
         self._changes = 0
 
+    @property
+    def name(self) -> str:
+        return self.declared.name
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        return self._columns.indexes
+
+    @property
+    def copartitioned(self) -> bool:
+        """Its partitions go with those of the service's own streams."""
+        return self.partitioned
+
+    @property
+    def complete(self) -> frozenset[int]:
+        """The partitions of which all rows are here, of a table that goes with the service's own partitions."""
+        return frozenset() if self._ownership is None else self._ownership.complete
+
     def is_declared_as(self, other: Table[Any]) -> bool:
-        return (self._columns.indexes, self.versions) == (other._columns.indexes, other.versions)
+        mine, others = ((one._columns.indexes, one.versions, one.partitioned) for one in (self, other))
+        return mine == others
 
     # Reading.
 
     def __getitem__(self, key: object) -> T:
-        """The latest event of `key`. Raises KeyError."""
-        found = self._find(stored_key(encode_key(key)))
+        """The latest event of `key`. Raises KeyError; and NotHereError for a key whose rows another process has."""
+        found = self._find(_stored(key))
         if found is None:
+            self._check_here(key)
             raise KeyError(key)
         return found
 
@@ -89,8 +125,11 @@ class Table(Generic[T]):
         """The latest event of `key`, or `default`; with `at`, once the table has passed that position (see `at`)."""
         if at is not None:
             self.at(at).wait()
-        found = self._find(stored_key(encode_key(key)))
-        return default if found is None else found
+        found = self._find(_stored(key))
+        if found is None:
+            self._check_here(key)
+            return default
+        return found
 
     def at(self, position: Position, *, timeout_s: float = AT_TIMEOUT_S) -> TableAt[T]:
         """The table once it has passed `position` (which `emit` gave), so that one reads what one wrote.
@@ -101,10 +140,14 @@ class Table(Generic[T]):
         return TableAt(self, position, timeout_s)
 
     def __contains__(self, key: object) -> bool:
-        return self._find(stored_key(encode_key(key))) is not None
+        return self.get(key) is not None
 
     def __len__(self) -> int:
-        return self._open().count()
+        return self.count()
+
+    def count(self, within_s: float | None = None) -> int:
+        """How many rows there are. Raises sqlite3.OperationalError when it takes longer than `within_s`."""
+        return self._open().count(within_s)
 
     def __iter__(self) -> Iterator[str | bytes]:
         return (key for key, _ in self._rows())
@@ -127,6 +170,23 @@ class Table(Generic[T]):
         condition = self._columns.condition(fields)
         return (self.declared.decode(value) for page in self._open().pages(*condition) for _, value in page)
 
+    def some(
+        self, fields: Mapping[str, Any], after: str | None, rows_max: int, within_s: float
+    ) -> list[tuple[StoredKey, bytes]]:
+        """Rows as JSON, with their keys: those that `where` finds, from behind the key `after` on.
+
+        Raises DeclarationError as `where` does, and sqlite3.OperationalError when it takes longer than `within_s`.
+        """
+        condition, values = self._columns.condition(fields)
+        return self._open().some(condition, values, after, rows_max, within_s)
+
+    def raw(self, key: object) -> bytes | None:
+        """The row of a key as JSON, byte for byte; None if there is none. Raises NotHereError."""
+        found = self._open().get(_stored(key))
+        if found is None:
+            self._check_here(key)
+        return found
+
     def sql(self, query: str, *values: Any) -> list[sqlite3.Row]:
         """What SQLite answers; it can read only. The events are in a view with their type's name, a column a field.
 
@@ -143,7 +203,7 @@ class Table(Generic[T]):
         """
         if self.versions == 1:
             raise DeclarationError(f"the table keeps no history: service.table({self.declared.name}, history=10) does")
-        return [self._version(row) for row in self._open().history(stored_key(encode_key(key)))]
+        return [self._version(row) for row in self._open().history(_stored(key))]
 
     def _version(self, row: Row) -> Version[T]:
         event = None if row.value is None else self.declared.decode(row.value)
@@ -177,24 +237,62 @@ class Table(Generic[T]):
     def _open(self) -> Replica:
         with self._opening:
             if self._replica is None:
-                name = f"{self.declared.stream}.{self.declared.name}"
-                self._replica = Replica.open(self._folder(), name, self._columns, self.versions)
+                self._replica = Replica.open(
+                    self._folder(), self._name, self._columns, self.versions, whole=not self.partitioned
+                )
                 self._positions.begin(self._replica.positions())
             return self._replica
 
+    @property
+    def _name(self) -> str:
+        return f"{self.declared.stream}.{self.declared.name}"
+
+    def _check_here(self, key: object) -> None:
+        """A key that was not found may be with another process."""
+        owned, current = self._ownership, handled()
+        if owned is None or not self.partitioned:
+            return
+        encoded = encode_key(key)
+        if current is not None and current.item.received.key == encoded:
+            return  # what is handled here has its rows here, wherever its producer has put it
+        partition = partition_of(encoded, owned.count)
+        if partition not in owned.complete:
+            raise NotHereError(f"{key!r} is in partition {partition} of {self.declared.stream}, not kept here")
+
     # Keeping up.
 
-    async def follow(
-        self,
-        transport: Transport,
-        on_undecodable: OnUndecodable,
-        caught_up: asyncio.Event,
-        in_thread: InThread = asyncio.to_thread,
-    ) -> None:
+    async def follow(self, means: following.Means, caught_up: asyncio.Event) -> None:
         """Read the stream into the file for as long as it runs; `caught_up` is set at the end it had at first."""
         self._positions.follower = asyncio.get_running_loop()
-        following = Following(self.declared, self._open(), self._positions, self._changed, on_undecodable, in_thread)
-        await following.run(transport, caught_up)
+        self._ownership = means.ownership
+        await following.Following(self._followed(), means).run(caught_up)
+
+    def _followed(self) -> following.Followed:
+        return following.Followed(
+            name=self.declared.name,
+            stream=self.declared.stream,
+            replica=self._open(),
+            positions=self._positions,
+            row_of=following.row_of(self.declared),
+            on_changed=self._changed,
+            keeper=self,
+            whole=not self.partitioned,
+            forgotten_after_ms=None,
+        )
+
+    def hide(self) -> None:
+        """Show no rows until it is known whose they are now: those of the last run may be another's."""
+        self._open().show_only(())
+        self._changed(())
+
+    def released(self, places: Collection[Place]) -> None:
+        """See `Keeper`."""
+        self._changed(())
+
+    @property
+    def is_behind(self) -> bool:
+        """See `Keeper`."""
+        return False
 
     def _changed(self, rows: Collection[Row]) -> None:
         with self._cache_lock:
@@ -226,6 +324,7 @@ class Table(Generic[T]):
         """Let go of the file; it is opened again when somebody reads."""
         with self._opening:
             self._positions.follower = None
+            self._ownership = None
             if self._replica is not None:
                 self._replica.close()
                 self._replica = None
@@ -233,6 +332,10 @@ class Table(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<table of {self.declared.name}>"
+
+
+def _stored(key: object) -> StoredKey:
+    return key if type(key) is str else stored_key(encode_key(key))
 
 
 class TableAt(Generic[T]):

@@ -186,7 +186,8 @@ class Transport(Protocol):
         """`timeout_s` is how long a record may wait for its acknowledgement; None: as long as it takes, which is what
         keeps records in order over an outage."""
 
-    def consumer(self, group: str, streams: Collection[str], owner: Owner) -> Consumer: ...
+    def consumer(self, group: str, streams: Collection[str], owner: Owner, *, together: bool = False) -> Consumer:
+        """With `together` a member that is dealt a partition of one stream is dealt the same one of all others."""
 
     def reader(self, stream: str, offsets: Mapping[int, int]) -> Reader: ...
 
@@ -195,5 +196,12 @@ class Transport(Protocol):
 
     async def stream_state(self, stream: str) -> StreamState:
         """Raises UnavailableError."""
+
+    async def written_ends(self, stream: str) -> Mapping[int, int]:
+        """Where each partition ends with all that was written, decided or not. Raises UnavailableError.
+
+        What somebody committed may not show yet in every partition he wrote to. It lies before these ends; and there is
+        nothing of it left to come once a reader, who is shown decided records only, has passed them.
+        """
 
     async def close(self) -> None: ...

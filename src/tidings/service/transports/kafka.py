@@ -89,11 +89,15 @@ class KafkaTransport:
             self._outage,
         )
 
-    def consumer(self, group: str, streams: Collection[str], owner: Owner) -> KafkaGroupConsumer:
+    def consumer(
+        self, group: str, streams: Collection[str], owner: Owner, *, together: bool = False
+    ) -> KafkaGroupConsumer:
         protocol: dict[str, Any] = {"group.protocol": "consumer"}
+        if together:
+            protocol["group.remote.assignor"] = "range"
         if self._group_protocol == "classic":
             protocol = {
-                "partition.assignment.strategy": "cooperative-sticky",
+                "partition.assignment.strategy": "range" if together else "cooperative-sticky",
                 "session.timeout.ms": 10_000,
                 "heartbeat.interval.ms": 2_000,
             }
@@ -171,11 +175,24 @@ class KafkaTransport:
             raise translate(error.args[0]) from error
         return StreamState(str(topic.topic_id or ""), begins, ends)
 
-    async def _offsets(self, places: list[TopicPartition], spec: OffsetSpec) -> dict[int, int]:
+    async def written_ends(self, stream: str) -> Mapping[int, int]:
+        described = self._admin.describe_topics(TopicCollection([stream]), request_timeout=ADMIN_TIMEOUT_S)[stream]
+        try:
+            places = [
+                TopicPartition(stream, partition.id) for partition in (await asyncio.wrap_future(described)).partitions
+            ]
+            return await self._offsets(places, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
+        except KafkaException as error:
+            raise translate(error.args[0]) from error
+
+    async def _offsets(
+        self,
+        places: list[TopicPartition],
+        spec: OffsetSpec,
+        isolation: IsolationLevel = IsolationLevel.READ_COMMITTED,
+    ) -> dict[int, int]:
         asked = self._admin.list_offsets(
-            dict.fromkeys(places, spec),
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=ADMIN_TIMEOUT_S,
+            dict.fromkeys(places, spec), isolation_level=isolation, request_timeout=ADMIN_TIMEOUT_S
         )
         return {place.partition: (await asyncio.wrap_future(found)).offset for place, found in asked.items()}
 

@@ -248,6 +248,8 @@ class KafkaGroupConsumer:
         self._open_transactor = open_transactor
         self._consumer = Consumer({**config, "on_commit": self._committed})
         self._poller = _Poller(self._consumer, loop, outage, joins=True)
+        eager = config.get("partition.assignment.strategy") == "range"
+        self._assign = self._consumer.assign if eager else self._consumer.incremental_assign
         self._consumer.subscribe(
             list(streams), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
@@ -292,7 +294,7 @@ class KafkaGroupConsumer:
 
         self._on_loop(assign())
         begin = [(place, mark.offset if (mark := marks[place]) is not None else OFFSET_INVALID) for place in places]
-        consumer.incremental_assign([TopicPartition(*place, offset) for place, offset in begin])
+        self._assign([TopicPartition(*place, offset) for place, offset in begin])
 
     def _on_revoke(self, _consumer: Consumer, revoked: list[TopicPartition]) -> None:
         places = _places(revoked)

@@ -22,7 +22,7 @@ class MemoryTransport:
     def producer(self, timeout_s: float | None) -> MemoryProducer:
         return MemoryProducer(self.broker, patient=timeout_s is None)
 
-    def consumer(self, group: str, streams: Collection[str], owner: Owner) -> MemoryConsumer:
+    def consumer(self, group: str, streams: Collection[str], owner: Owner, *, together: bool = False) -> MemoryConsumer:
         return MemoryConsumer(self.broker, self.broker.group(group), streams, owner)
 
     def reader(self, stream: str, offsets: Mapping[int, int]) -> MemoryReader:
@@ -39,6 +39,10 @@ class MemoryTransport:
         found = self.broker.streams[stream]
         ends = {index: partition.last_stable for index, partition in enumerate(found.partitions)}
         return StreamState(found.id, dict.fromkeys(ends, 0), ends)
+
+    async def written_ends(self, stream: str) -> Mapping[int, int]:
+        self._check()
+        return {index: partition.end for index, partition in enumerate(self.broker.streams[stream].partitions)}
 
     async def close(self) -> None:
         pass
