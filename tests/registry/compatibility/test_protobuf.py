@@ -281,6 +281,7 @@ REFUSED = [
     ("message A { reserved 2 to 5; int32 a = 3; }", "number 3 is reserved"),
     ('message A { reserved "a"; int32 a = 3; }', "name a is reserved"),
     ("message A { reserved 2 to 5, 4; }", "reserved twice"),
+    ("message A { reserved 5 to 2; }", "goes backwards"),
     ("message A { } message A { }", "name A is there twice"),
     ("message A { Missing a = 1; }", "no type Missing"),
     ("message A { map<float, int32> a = 1; }", "no type for the keys"),

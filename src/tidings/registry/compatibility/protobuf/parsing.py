@@ -213,10 +213,12 @@ class _Parser(Reader):
         return ranges
 
     def _range(self, largest: int) -> Range:
-        first = self.integer(largest)
-        if not self.takes("to"):
-            return Range(first, first)
-        return Range(first, largest if self.takes("max") else self.integer(largest))
+        first = last = self.integer(largest)
+        if self.takes("to"):
+            last = largest if self.takes("max") else self.integer(largest)
+        if last < first:
+            raise self.refusal(f"{first} to {last} goes backwards")
+        return Range(first, last)
 
     def _service(self) -> Service:
         service = Service(self.name())
