@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tidings.events.declaration import event as event
     from tidings.events.position import Position as Position
     from tidings.events.record import EventRecord as EventRecord
+    from tidings.service.batch import Batch as Batch
     from tidings.service.retry import Retry as Retry
     from tidings.service.service import Service as Service
     from tidings.service.tables.state import State as State
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tidings.testing.world_faults import Faults as Faults
 
 _HOMES = {
+    "Batch": "tidings.service.batch",
     "event": "tidings.events.declaration",
     "EventRecord": "tidings.events.record",
     "Faults": "tidings.testing.world_faults",
@@ -34,7 +36,7 @@ _HOMES = {
     "World": "tidings.testing.world",
 }
 
-__all__ = ["EventRecord", "Faults", "Position", "RequestContext", "Retry", "Service", "State", "Table", "World", "event"]
+__all__ = ["Batch", "EventRecord", "Faults", "Position", "RequestContext", "Retry", "Service", "State", "Table", "World", "event"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from tidings.service.clock import Clock
 from tidings.service.progress import Progress
@@ -32,6 +32,12 @@ TURNS_IN_A_ROW = 16
 
 Key = tuple[Place, bytes | int]
 """Where a record is from and its key; its offset stands in for a key it does not have."""
+
+
+def key_of(received: Received, *, ordered: bool = True) -> Key:
+    """What a record keeps its order with: without a key, or where there is no order to keep, nothing but itself."""
+    place = received.stream, received.partition
+    return place, received.offset if received.key is None or not ordered else received.key
 
 
 class InHand:
@@ -83,8 +89,26 @@ Work = Callable[[InHand], Awaitable[float | None]]
 its successors may go on; it is finished when `finish` is called, then or later."""
 
 
+class Aside(Protocol):
+    """Where records are that have left their lanes and are not handled yet: gathered for a handler of batches."""
+
+    @property
+    def at_work(self) -> int:
+        """How many are being handled at this moment."""
+
+    def leave(self, places: Collection[Place]) -> None:
+        """Begin nothing more of these partitions, and try nothing of them again."""
+
+    def stop(self) -> None:
+        """Finish what has begun, and begin nothing more."""
+
+    async def cancel(self) -> None:
+        """Give up what is being handled."""
+
+
 class Dispatcher:
-    def __init__(self, work: Work, route: Route, clock: Clock, workers: int) -> None:
+    def __init__(self, work: Work, route: Route, clock: Clock, workers: int, *, unordered: bool = False) -> None:
+        """`unordered`: there are routes whose records keep no order (`Route.ordered`)."""
         self._work = work
         self._route = route
         self._clock = clock
@@ -103,6 +127,8 @@ class Dispatcher:
         self._halted = False
         self._failed: BaseException | None = None
         self._failing: asyncio.Future[None] | None = None
+        self._unordered = unordered
+        self.aside: list[Aside] = []
 
     # Partitions come and go.
 
@@ -133,6 +159,8 @@ class Dispatcher:
         for lane in list(self._lanes.values()):
             if lane.key[0] in places:
                 self._drop(lane, whole=whole)
+        for aside in self.aside:
+            aside.leave(places)
         return leaving
 
     def _drop(self, lane: Lane, *, whole: bool) -> None:
@@ -148,11 +176,11 @@ class Dispatcher:
             lane.items.pop()
             if lane.parked:
                 self._parked -= 1
-            self._abandon(item)
+            self.abandon(item)
         if not lane.items:
             self._lanes.pop(lane.key, None)
 
-    def _abandon(self, item: InHand) -> None:
+    def abandon(self, item: InHand) -> None:
         """A record that was taken in and will not be handled here: it stays unfinished, for whoever comes next."""
         item.progress.in_hand -= 1
         self._in_hand -= 1
@@ -184,7 +212,8 @@ class Dispatcher:
             progress.in_hand += 1
             self._in_hand += 1
             # Without a key there is no order to keep: such a record is a lane of its own.
-            key: Key = (place, offset if record_key is None else record_key)
+            alone = record_key is None or (self._unordered and not route.ordered)
+            key: Key = (place, offset if alone else record_key)  # type: ignore[assignment]
             lane = lanes.get(key)
             if lane is None:
                 lane = lanes[key] = Lane(key)
@@ -292,13 +321,15 @@ class Dispatcher:
     @property
     def at_work(self) -> int:
         """How many workers there are; one that finds nothing to do leaves."""
-        return len(self._workers)
+        return len(self._workers) + sum(aside.at_work for aside in self.aside)
 
     async def stop(self) -> None:
         """Finish what has begun (see `revoked`), forget the rest."""
         self._stopping = True
         for lane in list(self._lanes.values()):
             self._drop(lane, whole=False)
+        for aside in self.aside:
+            aside.stop()
         while (self._in_hand or self._workers) and self._failed is None:
             await self._change()
 
@@ -313,7 +344,7 @@ class Dispatcher:
         """Give up what is still being handled."""
         for worker in self._workers:
             worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
+        await asyncio.gather(*self._workers, *(aside.cancel() for aside in self.aside), return_exceptions=True)
 
     # Workers.
 
@@ -357,6 +388,11 @@ class Dispatcher:
             if turns % TURNS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
 
+    def park(self, count: int) -> None:
+        """So many records more (or less) wait for another attempt: others may be taken in meanwhile."""
+        self._parked += count
+        self._tell()
+
     def _next(self, lane: Lane) -> None:
         if lane.items:
             self._ready.append(lane)
@@ -366,7 +402,7 @@ class Dispatcher:
     def _give_up(self, lane: Lane, progress: Progress) -> None:
         """No time to try again: the failed record, and its successors with it, are for whoever comes next."""
         while lane.items and lane.items[0].progress is progress:
-            self._abandon(lane.items.popleft())
+            self.abandon(lane.items.popleft())
         self._next(lane)
 
     def _park(self, lane: Lane, wait_s: float) -> None:

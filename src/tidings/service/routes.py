@@ -24,6 +24,8 @@ class Route(NamedTuple):
     """Why it cannot."""
     atomic: bool = True
     """What it leads to is written exactly once: one of its handlers wants it."""
+    ordered: bool = True
+    """Records of its key one after the other: one of its handlers wants it."""
 
 
 _NO_ROUTES: dict[bytes, Route] = {}
@@ -39,7 +41,7 @@ class Routes:
                 routes = self._by_type.setdefault(declared.stream, {})
                 name = declared.name.encode()
                 others = routes[name].handlers if name in routes else ()
-                routes[name] = Route(declared, (*others, handler), atomic=_is_atomic((*others, handler)))
+                routes[name] = _route(declared, (*others, handler))
         self.streams = sorted(self._by_type)
 
     def find(self, received: Received) -> Route | None:
@@ -57,5 +59,11 @@ class Routes:
             return Route(None, (), str(error))
 
 
-def _is_atomic(handlers: Sequence[Handler]) -> bool:
-    return any(handler.delivery == Delivery.EXACTLY_ONCE for handler in handlers)
+def _route(declared: EventType[Any], handlers: Sequence[Handler]) -> Route:
+    """Handlers of batches come last: what they are given leaves its lane."""
+    return Route(
+        declared,
+        tuple(sorted(handlers, key=lambda handler: handler.batch_max > 0)),
+        atomic=any(handler.delivery == Delivery.EXACTLY_ONCE for handler in handlers),
+        ordered=any(handler.ordered for handler in handlers),
+    )

@@ -23,6 +23,7 @@ from tidings.service.handling import Handling
 from tidings.service.intake import Intake
 from tidings.service.operations.observer import Observer
 from tidings.service.outlet import Writer, send_and_wait
+from tidings.service.processes import Processes
 from tidings.service.routes import Routes
 from tidings.service.subscription import Handler
 from tidings.service.surroundings import Surroundings
@@ -62,6 +63,7 @@ class Running:
         self._workers = workers
         self._ready = asyncio.Event()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"tidings-{service}")
+        self._processes = Processes() if surroundings.processes else None
         self._intake: Intake | None = None
         self._keeping = Keeping(
             service,
@@ -123,8 +125,12 @@ class Running:
 
     def _open_intake(self) -> Intake:
         routes = Routes(self._handlers)
-        handling = Handling(self._service, self._writer, self._clock, self._chance, self._threads, self._observer)
-        dispatcher = Dispatcher(handling, routes.find, self._clock, self._workers)
+        handling = Handling(
+            self._service, self._writer, self._clock, self._chance, self._threads, self._observer, self._processes
+        )
+        unordered = any(not handler.ordered for handler in self._handlers)
+        dispatcher = Dispatcher(handling, routes.find, self._clock, self._workers, unordered=unordered)
+        handling.gather(self._handlers, dispatcher, self._workers)
 
         def open_committer(consumer: Consumer) -> Committer:
             sending = Sending(lambda: self._connection.outlet, dispatcher, self._clock, handling.refuse)
@@ -219,6 +225,8 @@ class Running:
     async def _let_go(self) -> None:
         await self._keeping.end()
         self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._processes is not None:
+            self._processes.close()
 
 
 async def _first(wanted: object, work: Sequence[asyncio.Task[None]]) -> None:

@@ -29,6 +29,7 @@ from tidings.service.commit.delivery import Delivery, delivery_of
 from tidings.service.connection import Connection, OpenTransport
 from tidings.service.dead_letters import dead_letters_of
 from tidings.service.handled import handled
+from tidings.service.manner import Manner
 from tidings.service.operations.observer import observer_of
 from tidings.service.operations.receipts import Receipts, receipts_spec
 from tidings.service.operations.tally import Tally
@@ -136,9 +137,28 @@ class Service:
     @overload
     def on(self, handler: F, /) -> F: ...
     @overload
-    def on(self, /, *, retry: Retry | None = None, delivery: str | None = None) -> Callable[[F], F]: ...
     def on(
-        self, handler: F | None = None, /, *, retry: Retry | None = None, delivery: str | None = None
+        self,
+        /,
+        *,
+        retry: Retry | None = None,
+        delivery: str | None = None,
+        batch: int | None = None,
+        linger: str | None = None,
+        ordered: bool = True,
+        process: bool = False,
+    ) -> Callable[[F], F]: ...
+    def on(
+        self,
+        handler: F | None = None,
+        /,
+        *,
+        retry: Retry | None = None,
+        delivery: str | None = None,
+        batch: int | None = None,
+        linger: str | None = None,
+        ordered: bool = True,
+        process: bool = False,
     ) -> F | Callable[[F], F]:
         """Declare a handler: `@service.on`, or `@service.on(retry=Retry(5, backoff="1s..5m"))`.
 
@@ -146,23 +166,33 @@ class Service:
         the mark that the event is done, once the handler is over, or none of it. "at_least_once": it is written, then
         the mark moves; `emit` in the handler writes at once, and returns the position.
 
+        A handler of a `Batch` gets `batch` events at most (500 unless told), and what there is once the first of them
+        has waited for `linger` ("100ms"). With `ordered=False` events of one key are handled side by side, too. With
+        `process=True` a function that is not async, and stands at the top of its module, runs in a process of its own.
+
         Its hints say the rest (see `subscription`). Raises DeclarationError.
         """
+        manner = Manner(batch, linger, ordered, process)
         if handler is not None:
-            self._add_handler(handler, retry, delivery, sys._getframe(1).f_locals)
+            self._add_handler(handler, retry, delivery, manner, sys._getframe(1).f_locals)
             return handler
 
         def declare(handler: F) -> F:
-            self._add_handler(handler, retry, delivery, sys._getframe(1).f_locals)
+            self._add_handler(handler, retry, delivery, manner, sys._getframe(1).f_locals)
             return handler
 
         return declare
 
     def _add_handler(
-        self, function: Callable[..., Any], retry: Retry | None, delivery: str | None, names: Mapping[str, Any]
+        self,
+        function: Callable[..., Any],
+        retry: Retry | None,
+        delivery: str | None,
+        manner: Manner,
+        names: Mapping[str, Any],
     ) -> None:
         promised = self.delivery if delivery is None else delivery_of(delivery)
-        handler = read_handler(function, retry or self.retry, self._provider_of, names, promised)
+        handler = read_handler(function, retry or self.retry, self._provider_of, names, promised, manner)
         if any(other.name == handler.name for other in self.handlers):
             raise DeclarationError(f"{self.name} has a handler {handler.name} already")
         self.handlers.append(handler)

@@ -3,8 +3,8 @@
     @shipping.on
     async def dispatch(order: OrderReceived, record: EventRecord, customers: Table[Customer]) -> OrderShipped | None
 
-The one parameter whose type is an event (or a union of events) is the subscription; the return type is what the
-handler may emit; the other parameters are given by their types.
+The one parameter whose type is an event (or a union of events, or a `Batch` of either) is the subscription; the return
+type is what the handler may emit; the other parameters are given by their types.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from typing import Any
 from tidings.errors import DeclarationError
 from tidings.events.declaration import EventType, event_type, is_event
 from tidings.events.record import EventRecord
+from tidings.service.batch import Batch
 from tidings.service.commit.delivery import Delivery
+from tidings.service.manner import PLAIN, Manner
 from tidings.service.retry import Retry
 
 Provide = Callable[[EventRecord[Any]], Any]
@@ -46,15 +48,27 @@ class Handler:
     is_generator: bool
     delivery: Delivery = Delivery.EXACTLY_ONCE
     """What is promised about its outputs."""
+    batch_max: int = 0
+    """How many events it takes at most at a time; 0 for those that take one, and no batch."""
+    linger_s: float = 0.0
+    """How long the first event of a batch waits for others."""
+    ordered: bool = True
+    """Events of a key one after the other."""
+    in_process: bool = False
+    """Runs in a process of its own."""
 
     def call(self, event: Any, as_record: Callable[[], EventRecord[Any]]) -> Any:
         """Whatever the function gives: a coroutine, a generator, or its result."""
         if not self.injected:
             return self.function(event)
+        return self.function(**self.arguments(event, as_record))
+
+    def arguments(self, event: Any, as_record: Callable[[], EventRecord[Any]]) -> dict[str, Any]:
+        """All that the function is given, by name."""
+        if not self.injected:
+            return {self.parameter: event}
         record = as_record()
-        return self.function(
-            **{self.parameter: event}, **{name: provide(record) for name, provide in self.injected.items()}
-        )
+        return {self.parameter: event, **{name: provide(record) for name, provide in self.injected.items()}}
 
 
 def read_handler(
@@ -63,6 +77,7 @@ def read_handler(
     provider_of: ProviderOf,
     names: Mapping[str, Any] | None = None,
     delivery: Delivery = Delivery.EXACTLY_ONCE,
+    manner: Manner = PLAIN,
 ) -> Handler:
     """Understand a handler's signature. `names` are the local names its annotations may use.
 
@@ -76,6 +91,7 @@ def read_handler(
     parameters = inspect.signature(function).parameters
     subscribed: dict[str, tuple[EventType[Any], ...]] = {}
     injected: dict[str, Provide] = {}
+    many, here = False, []
     for parameter in parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             raise DeclarationError(f"{name}: parameter {parameter.name!r} must be an ordinary one, with a type")
@@ -88,8 +104,13 @@ def read_handler(
         hint = hints[parameter.name]
         if reads := _events_of_parameter(hint, name, parameter.name):
             subscribed[parameter.name] = reads
+        elif reads := _events_of_batch(hint, name, parameter.name):
+            subscribed[parameter.name] = reads
+            many = True
         elif provide := provider_of(hint):
             injected[parameter.name] = provide
+            if not _is_record(hint):
+                here.append(parameter.name)
         elif parameter.default is parameter.empty:
             raise DeclarationError(
                 f"{name}: nothing is known to give for {parameter.name}: {_shown(hint)}. "
@@ -100,6 +121,13 @@ def read_handler(
         raise DeclarationError(f"{name}: exactly one parameter must be of an event's type; found: {found}")
     ((parameter_name, reads),) = subscribed.items()
     is_async_generator = inspect.isasyncgenfunction(function)
+    is_async = is_async_generator or inspect.iscoroutinefunction(function)
+    if many and len(here) < len(injected):
+        raise DeclarationError(
+            f"{name}: a batch has many records, in batch.records: no one parameter can be given them"
+        )
+    manner.check(name, function, is_async=is_async, injected=here)
+    batch_max, linger_s = manner.sizes(name, many=many)
     return Handler(
         name=name,
         function=function,
@@ -108,9 +136,13 @@ def read_handler(
         parameter=parameter_name,
         injected=injected,
         retry=retry,
-        is_async=is_async_generator or inspect.iscoroutinefunction(function),
+        is_async=is_async,
         is_generator=is_async_generator or inspect.isgeneratorfunction(function),
         delivery=delivery,
+        batch_max=batch_max,
+        linger_s=linger_s,
+        ordered=manner.ordered,
+        in_process=manner.process,
     )
 
 
@@ -142,6 +174,20 @@ def _events_of_parameter(hint: Any, name: str, parameter: str) -> tuple[EventTyp
         others = ", ".join(_shown(member) for member in members if not is_event(member))
         raise DeclarationError(f"{name}: parameter {parameter!r} mixes events with {others}")
     return events
+
+
+def _events_of_batch(hint: Any, name: str, parameter: str) -> tuple[EventType[Any], ...]:
+    """What it is a batch of; nothing if it is none."""
+    if (typing.get_origin(hint) or hint) is not Batch:
+        return ()
+    of = typing.get_args(hint)
+    if not of or not (events := _events_of_parameter(of[0], name, parameter)):
+        raise DeclarationError(f"{name}: parameter {parameter!r} is a batch of what? Batch[OrderReceived]")
+    return events
+
+
+def _is_record(hint: Any) -> bool:
+    return (typing.get_origin(hint) or hint) is EventRecord
 
 
 _MANY = (

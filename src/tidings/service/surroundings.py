@@ -33,3 +33,5 @@ class Surroundings:
     """A number from 0 up to 1: what spreads retries."""
     in_thread: InThread = asyncio.to_thread
     """How tables write to their files."""
+    processes: bool = True
+    """Whether handlers that want a process of their own get one; else they run in a thread."""
