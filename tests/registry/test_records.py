@@ -78,7 +78,8 @@ def test_what_is_written_is_read_back(record: tuple[Key, Value]) -> None:
     ("key", "data"),
     [
         (SchemaKey("orders-value", 3), '{"keytype":"SCHEMA","subject":"orders-value","version":3,"magic":1}'),
-        (ConfigKey(None), '{"keytype":"CONFIG","subject":null,"magic":0}'),
+        (ConfigKey(None), '{"keytype":"CONFIG","magic":0}'),
+        (ConfigKey("a"), '{"keytype":"CONFIG","subject":"a","magic":0}'),
         (ModeKey("a"), '{"keytype":"MODE","subject":"a","magic":0}'),
         (DeleteSubjectKey("a"), '{"keytype":"DELETE_SUBJECT","subject":"a","magic":0}'),
         (ClearSubjectKey("a"), '{"keytype":"CLEAR_SUBJECT","subject":"a","magic":0}'),
@@ -117,6 +118,7 @@ def test_a_schema_is_written_as_other_registries_write_it() -> None:
 
 
 def test_what_karapace_writes_is_read() -> None:
+    assert read_key(b'{"keytype":"CONFIG","subject":null,"magic":0}') == ConfigKey(None)
     key = read_key(b'{"keytype":"SCHEMA","subject":"s","version":1,"magic":1}')
     value = read_value(key, b'{"subject":"s","version":1,"id":1,"schema":"{}","deleted":false,"schemaType":"JSON"}')
     assert value == SchemaValue("s", 1, 1, "{}", "JSON")

@@ -127,6 +127,14 @@ def test_settings_come_and_go() -> None:
     assert (store.config("a"), store.mode("a")) == (None, None)
 
 
+def test_a_key_is_written_as_it_is_on_the_topic_already() -> None:
+    store = Store()
+    assert store.key_bytes(ConfigKey(None)) == write_key(ConfigKey(None))
+    spelled = b'{"keytype":"CONFIG","subject":null,"magic":0}'
+    store.apply(read_key(spelled), ConfigValue(None, {"compatibilityLevel": "FULL"}), spelled)
+    assert store.key_bytes(ConfigKey(None)) == spelled
+
+
 def test_a_cleared_subject_leaves_nothing() -> None:
     store = store_of(
         schema("a", 1, 1),

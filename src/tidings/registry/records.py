@@ -1,8 +1,9 @@
 """The records on the topic `_schemas`, as Confluent's registry and Karapace write them: their bytes and what they mean.
 
 Pure. The topic is compacted by key, so a key's members come in the order that Confluent's registry writes them in: in
-another order it would be another key. A value of nothing (null) takes back what the key said before, for good. What we
-do not know is kept as it is: another registry may.
+another order it would be another key. (Where a topic has it in another spelling, `Store.key_bytes` keeps to that.) A
+value of nothing (null) takes back what the key said before, for good. What we do not know is kept as it is: another
+registry may.
 """
 
 from __future__ import annotations
@@ -176,9 +177,9 @@ def write_key(key: Key) -> bytes:
         case SchemaKey(subject, version):
             return _bytes({"keytype": "SCHEMA", "subject": subject, "version": version, "magic": _SCHEMA_MAGIC})
         case ConfigKey(subject):
-            return _bytes({"keytype": "CONFIG", "subject": subject, "magic": _OTHER_MAGIC})
+            return _bytes({"keytype": "CONFIG", **_of(subject), "magic": _OTHER_MAGIC})
         case ModeKey(subject):
-            return _bytes({"keytype": "MODE", "subject": subject, "magic": _OTHER_MAGIC})
+            return _bytes({"keytype": "MODE", **_of(subject), "magic": _OTHER_MAGIC})
         case DeleteSubjectKey(subject):
             return _bytes({"keytype": "DELETE_SUBJECT", "subject": subject, "magic": _OTHER_MAGIC})
         case ClearSubjectKey(subject):
@@ -219,9 +220,9 @@ def write_value(value: Value) -> bytes | None:
         case SchemaValue():
             return _bytes(_schema_members(value))
         case ConfigValue(subject, settings):
-            return _bytes({"subject": subject, **settings} if subject is not None else dict(settings))
+            return _bytes({**_of(subject), **settings})
         case ModeValue(subject, mode):
-            return _bytes({"subject": subject, "mode": mode} if subject is not None else {"mode": mode})
+            return _bytes({**_of(subject), "mode": mode})
         case DeleteSubjectValue(subject, version):
             return _bytes({"subject": subject, "version": version})
         case ClearSubjectValue(subject):
@@ -264,6 +265,11 @@ def _schema_members(value: SchemaValue) -> dict[str, Json]:
     if value.rule_set is not None:
         members["ruleSet"] = value.rule_set
     return members | dict(value.others) | {"schema": value.text, "deleted": value.is_deleted}
+
+
+def _of(subject: str | None) -> dict[str, Json]:
+    """What holds for all names no subject. (Karapace names null, and reads either.)"""
+    return {} if subject is None else {"subject": subject}
 
 
 def _bytes(members: Mapping[str, Json]) -> bytes:

@@ -29,6 +29,7 @@ from tidings.registry.records import (
     SchemaKey,
     SchemaValue,
     Value,
+    write_key,
 )
 
 DEFAULT_CONTEXT: Final = "."
@@ -76,11 +77,14 @@ class Store:
         self._configs: dict[str | None, Mapping[str, Json]] = {}
         self._modes: dict[str | None, str] = {}
         self._contexts: set[str] = {DEFAULT_CONTEXT}
+        self._spellings: dict[Key, bytes] = {}
 
     # --- records ---
 
-    def apply(self, key: Key, value: Value) -> None:
-        """Takes in one record. What is not known changes nothing."""
+    def apply(self, key: Key, value: Value, spelled: bytes | None = None) -> None:
+        """Takes in one record. What is not known changes nothing. `spelled` are the bytes of its key."""
+        if spelled is not None and spelled != write_key(key):
+            self._spellings[key] = spelled
         match key, value:
             case (SchemaKey(), SchemaValue()):
                 self._put(value)
@@ -145,6 +149,10 @@ class Store:
         self._modes.pop(subject, None)
 
     # --- what is asked ---
+
+    def key_bytes(self, key: Key) -> bytes:
+        """How to write a key: as it is on the topic already, so that compaction sees that it is the same."""
+        return self._spellings.get(key) or write_key(key)
 
     def subjects(self, *, with_deleted: bool = False) -> Iterator[str]:
         """In order of their names."""
