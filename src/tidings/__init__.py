@@ -36,7 +36,19 @@ _HOMES = {
     "World": "tidings.testing.world",
 }
 
-__all__ = ["Batch", "EventRecord", "Faults", "Position", "RequestContext", "Retry", "Service", "State", "Table", "World", "event"]
+__all__ = [
+    "Batch",
+    "EventRecord",
+    "Faults",
+    "Position",
+    "RequestContext",
+    "Retry",
+    "Service",
+    "State",
+    "Table",
+    "World",
+    "event",
+]
 
 
 def __getattr__(name: str) -> Any:

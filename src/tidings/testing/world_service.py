@@ -43,7 +43,9 @@ class Inhabitant:
     def move_in(self, folder: Path, new_id: NewId, chance: Callable[[], float]) -> None:
         """Raises DeclarationError if the service runs elsewhere."""
         self._before = self.service.move(
-            Surroundings(self._transport, self._clock, lambda: folder, new_id, chance, in_thread=_at_once, processes=False)
+            Surroundings(
+                self._transport, self._clock, lambda: folder, new_id, chance, in_thread=_at_once, processes=False
+            )
         )
 
     async def move_out(self) -> None:
