@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidings.errors import TidingsError
 from tidings.service.operations.state import ConsumerState, ServiceState, TableState
@@ -16,7 +16,9 @@ from tidings.service.transports.base import Place
 
 if TYPE_CHECKING:
     from tidings.service.intake import Intake
+    from tidings.service.running import Running
     from tidings.service.service import Service
+    from tidings.service.tables.table import Table
 
 
 def look(service: Service, now_s: float) -> ServiceState:
@@ -32,13 +34,19 @@ def look(service: Service, now_s: float) -> ServiceState:
         failure="" if failure is None else f"{type(failure).__name__}: {failure}",
         consumers=tuple(_consumer(intake, now_s) for intake in running.intakes),
         tables=tuple(
-            TableState(table.declared.name, table.declared.stream, caught_up.is_set(), table.positions)
-            for table, caught_up in list(running.caught_up.items())
+            TableState(table.declared.name, table.declared.stream, _has_caught_up(running, table), table.positions)
+            for table in service.tables
         ),
         in_hand=service.in_hand,
         parked=sum(intake.parked for intake in running.intakes),
         at_work=service.at_work,
     )
+
+
+def _has_caught_up(running: Running, table: Table[Any]) -> bool:
+    """Those that go with the service's own partitions are not waited for: what needs their rows waits by itself."""
+    caught_up = running.caught_up.get(table)
+    return caught_up is None or caught_up.is_set()
 
 
 def _consumer(intake: Intake, now_s: float) -> ConsumerState:
