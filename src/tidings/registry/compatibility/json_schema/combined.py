@@ -13,7 +13,6 @@ from tidings.registry.compatibility.json_schema.verdicts import VERDICTS
 Maybe = Generator[tuple[Node, Node], list[Change], list[Change] | None]
 """None: this way of looking at it leads to nothing."""
 
-
 _Found = dict[tuple[int, int], list[Change]]
 """How those differ that fit, by their places on both sides."""
 
@@ -59,10 +58,9 @@ def combinations(old: CombinedNode, new: CombinedNode) -> Steps:
     elif len(was) > len(now):
         changes.append(Change("SUM_TYPE_NARROWED" if old.criterion.is_sum else "PRODUCT_TYPE_NARROWED", ""))
     found = yield from _same_texts(was, now)
-    rest = [left for left in range(len(was)) if left not in {pair[0] for pair in found}]
-    others = [right for right in range(len(now)) if right not in {pair[1] for pair in found}]
-    for left in rest:
-        for right in others:
+    lefts, rights = {left for left, _ in found}, {right for _, right in found}
+    for left in (left for left in range(len(was)) if left not in lefts):
+        for right in (right for right in range(len(now)) if right not in rights):
             differences = yield was[left], now[right]
             if VERDICTS.fits(differences):
                 found[left, right] = differences
