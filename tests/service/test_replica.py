@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidings.errors import OperatorError
+from tidings.service.rarely_collected import rarely_collected
 from tidings.service.tables.columns import Columns
-from tidings.service.tables.rarely_collected import rarely_collected
 from tidings.service.tables.replica import STATEMENT_ROWS, Replica, Row, stored_key
 
 COLUMNS = Columns("Changed", {"name": "name"})

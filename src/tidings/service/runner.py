@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, NoReturn
 
+from tidings.service.rarely_collected import rarely_collected
+
 if TYPE_CHECKING:
     from tidings.service.service import Service
 
@@ -57,7 +59,8 @@ def run(
     is a file descriptor that somebody holds the other end of: when it is let go of, that is as good as a signal.
     Raises OperatorError.
     """
-    asyncio.run(_run_until_signal(services, until, listen, lifeline))
+    with rarely_collected():  # the process is ours
+        asyncio.run(_run_until_signal(services, until, listen, lifeline))
 
 
 async def _run_until_signal(

@@ -12,9 +12,9 @@ from tidings.events.declaration import EventType
 from tidings.events.envelope import ID, TYPE
 from tidings.events.record import type_name_of
 from tidings.events.serdes import DecodeError
+from tidings.service.rarely_collected import rarely_collected
 from tidings.service.tables.ownership import Keeper, Ownership
 from tidings.service.tables.positions import Positions
-from tidings.service.tables.rarely_collected import rarely_collected
 from tidings.service.tables.replica import Replica, Row, stored_key
 from tidings.service.transports.base import Batch, Reader, Received, StreamState, Transport
 

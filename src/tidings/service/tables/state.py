@@ -24,7 +24,6 @@ remembered here, so that handlers read what they wrote.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -98,7 +97,7 @@ class State(Table[T]):
         declared = EventType(cls, changelog, name, codec_for(cls), lambda event: None)
         super().__init__(declared, folder, indexes, partitioned=not standby)
         self._service = service
-        self._pending: dict[StoredKey, deque[Change]] = {}
+        self._pending: dict[StoredKey, list[Change]] = {}
         """What was handled and not read back yet, the latest last. Changed on the loop; threads look at the last."""
         self._pending_count = 0
 
@@ -196,7 +195,7 @@ class State(Table[T]):
         for change in changes:
             key = stored_key(change.key or b"")
             kept = Change(_id_of(change.headers), change.value, item.received[:2])
-            self._pending.setdefault(key, deque()).append(kept)
+            self._pending.setdefault(key, []).append(kept)
             self._pending_count += 1
 
     def withdraw(self, changes: Sequence[Outgoing]) -> None:
@@ -212,8 +211,8 @@ class State(Table[T]):
         super().released(places)
 
     def _keep_only(self, key: StoredKey, wanted: Callable[[Change], bool]) -> None:
-        before = self._pending.pop(key, deque())
-        kept = deque(change for change in before if wanted(change))
+        before = self._pending.pop(key, [])
+        kept = [change for change in before if wanted(change)]
         self._pending_count -= len(before) - len(kept)
         if kept:
             self._pending[key] = kept
@@ -222,21 +221,19 @@ class State(Table[T]):
         super()._changed(rows)
         for row in rows:
             pending = self._pending.get(row.key)
-            if pending is not None and any(change.id == row.id for change in pending):
+            if pending is not None:
                 self._read_back(row.key, row.id, pending)
         if self._ownership is not None and rows:
             self._ownership.tell()
 
-    def _read_back(self, key: StoredKey, change_id: str | None, pending: deque[Change]) -> None:
+    def _read_back(self, key: StoredKey, change_id: str | None, pending: list[Change]) -> None:
         """That change is in the file, and those before it."""
-        while pending:
-            change = pending[0]
-            if len(pending) == 1:
-                del self._pending[key]  # before it is empty: threads look at the last one
-            pending.popleft()
-            self._pending_count -= 1
-            if change.id == change_id:
-                return
+        read = next((at for at, change in enumerate(pending, 1) if change.id == change_id), 0)
+        self._pending_count -= read
+        if read < len(pending):
+            del pending[:read]
+        else:
+            del self._pending[key]  # and not emptied: threads look at the last one
 
     @property
     def is_behind(self) -> bool:

@@ -1,7 +1,7 @@
-"""Looking for garbage less often while very many rows are made, none of which is any.
+"""Looking for garbage less often while very much is made that is none.
 
 Python's collector looks again and again at what was made lately. Rows of a long catch-up live until they are written,
-so that it finds nothing, and takes as long as reading them does.
+records in hand until what they led to is committed: it finds nothing, and takes as long as reading or handling them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-YOUNG_MAX = 50_000
-"""How many objects are made before it looks at them; Python's own 700 are a few dozen rows."""
+YOUNG_MAX = 20_000
+"""How many objects are made before it looks at them; Python's own 700 are a few dozen records."""
 
 _usual: list[tuple[int, int, int]] = []
 """What was set before; one for each who wants it otherwise."""
