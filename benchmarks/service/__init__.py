@@ -1,0 +1,1 @@
+"""Speed and memory of services: Tidings beside other ways to handle a stream's events in Python."""
