@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from tidings.errors import TidingsError
 from tidings.events.position import Position
 from tidings.service.commit.at_least_once import Sending
 from tidings.service.dispatcher import InHand
+from tidings.service.handled import Handled
 from tidings.service.progress import Progress
 from tidings.service.transports.base import Mark, Outgoing, Place
 from tidings.service.transports.memory import MemoryBroker, MemoryConsumer
@@ -216,7 +218,7 @@ async def test_position_that_is_committed_before_the_emit_is_acknowledged_is_fou
 
 async def test_ids_that_differ_when_the_work_is_done_again_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     made = iter(range(10_000))
-    monkeypatch.setattr("tidings.service.handled.derived_id", lambda *origin: f"id-{next(made)}")
+    monkeypatch.setattr(Handled, "next_id", lambda self: str(UUID(int=next(made))))
     assert await first_seed_that_finds_it(delivery=AT_LEAST_ONCE) is not None
 
 

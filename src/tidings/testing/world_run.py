@@ -82,8 +82,9 @@ class Run:
 
     @property
     def recorded(self) -> int:
-        """How many records there are, repetitions among them."""
-        return len(self._records)
+        """How many records of events there are, repetitions among them. What services keep for themselves in streams of
+        their own is not counted."""
+        return sum(event_record(record) is not None for record in self._records)
 
     @property
     def dead(self) -> list[DeadLetter]:
