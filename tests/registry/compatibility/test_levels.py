@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,6 +86,15 @@ def test_changes_of_a_part_are_told_from_the_whole() -> None:
 def test_there_is_no_other_format() -> None:
     with pytest.raises(SchemaError, match="AVRO, JSON, PROTOBUF"):
         engine_for("XML")
+
+
+def test_a_format_is_imported_when_it_is_asked_for() -> None:
+    program = (
+        "import sys; from tidings.registry.compatibility.formats import engine_for; engine_for('JSON');"
+        "print(*(name.rpartition('.')[2] for name in sys.modules if name.startswith('tidings.registry.compatibility.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert {"avro", "json_schema", "protobuf"} & set(done.stdout.split()) == {"json_schema"}
 
 
 @pytest.mark.parametrize("name", FORMATS)
