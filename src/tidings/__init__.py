@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tidings.events.position import Position as Position
     from tidings.events.record import EventRecord as EventRecord
     from tidings.service.batch import Batch as Batch
+    from tidings.service.database.database import Database as Database
     from tidings.service.retry import Retry as Retry
     from tidings.service.service import Service as Service
     from tidings.service.tables.state import State as State
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Batch": "tidings.service.batch",
+    "Database": "tidings.service.database.database",
     "event": "tidings.events.declaration",
     "EventRecord": "tidings.events.record",
     "Faults": "tidings.testing.world_faults",
@@ -49,6 +51,7 @@ __all__ = [
     "World",
     "event",
 ]
+"""`Database` is there as well. It needs SQLAlchemy, which `import *` must not."""
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-COMMANDS = ("demo", "up", "run", "streams", "tail", "emit", "groups", "dead", "trace", "topology")
+COMMANDS = ("demo", "up", "run", "relay", "streams", "tail", "emit", "groups", "dead", "trace", "topology")
 
 
 class LazyGroup(TyperGroup):

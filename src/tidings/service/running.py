@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidings.errors import TidingsError, UnavailableError
 from tidings.events.serdes import DecodeError
@@ -32,6 +32,9 @@ from tidings.service.tables.state import State
 from tidings.service.tables.table import Table
 from tidings.service.transports.base import Consumer, Received, StreamSpec, Transport
 
+if TYPE_CHECKING:
+    from tidings.service.database.share import Share
+
 log = logging.getLogger("tidings.service")
 
 AGAIN_S = 1.0
@@ -49,6 +52,7 @@ class Running:
         workers: int,
         observer: Observer | None = None,
         streams: Sequence[StreamSpec] = (),
+        share: Share | None = None,
     ) -> None:
         """`streams` are those that it writes to besides its handlers' and its tables'."""
         self._service = service
@@ -61,6 +65,7 @@ class Running:
         self._clock = surroundings.clock
         self._chance = surroundings.chance
         self._workers = workers
+        self._share = share
         self._ready = asyncio.Event()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"tidings-{service}")
         self._processes = Processes() if surroundings.processes else None
@@ -91,6 +96,8 @@ class Running:
             await asyncio.shield(self._main)
 
     async def _live(self) -> None:
+        if self._share is not None:
+            await self._share.start(self._connection)
         if not self._handlers:
             self._connection.warm()
         if self._handlers or self._tables:
@@ -212,6 +219,8 @@ class Running:
         await asyncio.gather(self._main, return_exceptions=True)
         if self._intake is not None:
             await self._intake.stop()
+        if self._share is not None:
+            await self._share.stop()
         await self._let_go()
 
     async def halt(self) -> None:
@@ -220,6 +229,8 @@ class Running:
         if self._intake is not None:
             await self._intake.halt()
         await asyncio.gather(self._main, return_exceptions=True)
+        if self._share is not None:
+            await self._share.halt()
         await self._let_go()
 
     async def _let_go(self) -> None:

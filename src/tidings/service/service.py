@@ -27,8 +27,9 @@ from tidings.events.record import EventRecord
 from tidings.service.clock import Clock, SystemClock
 from tidings.service.commit.delivery import Delivery, delivery_of
 from tidings.service.connection import Connection, OpenTransport
+from tidings.service.database.parameters import session_wanted, wants_session
 from tidings.service.dead_letters import dead_letters_of
-from tidings.service.handled import handled
+from tidings.service.handled import Handled, handled
 from tidings.service.manner import Manner
 from tidings.service.operations.observer import observer_of
 from tidings.service.operations.receipts import Receipts, receipts_spec
@@ -41,11 +42,13 @@ from tidings.service.subscription import Handler, Provide, read_handler
 from tidings.service.surroundings import Surroundings
 from tidings.service.tables.state import State
 from tidings.service.tables.table import Table
-from tidings.service.transports.base import Place, Transport
+from tidings.service.transports.base import Outgoing, Place, Transport
 from tidings.service.url import broker_url
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+
+    from tidings.service.database.share import DatabasePlace, Share
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -78,8 +81,9 @@ class Service:
     `workers` is how many events it handles at a time, each of another key. `url` is by default $TIDINGS_URL, and that
     by default kafka://127.0.0.1:9092. `timeout_s` is how long `emit` waits for the broker. `delivery` is what handlers
     promise that do not say themselves: "exactly_once" or "at_least_once" (see `on`). With `receipts` it writes down who
-    handled which event and when (see `operations.receipts`). `transport` and `clock`
-    take the places of Kafka and of time in tests.
+    handled which event and when (see `operations.receipts`). `database` is where handlers that want one have a session:
+    a URL or an engine of SQLAlchemy's, or a `Database`. `transport` and `clock` take the places of Kafka and of time
+    in tests.
     """
 
     def __init__(
@@ -92,6 +96,7 @@ class Service:
         timeout_s: float = EMIT_TIMEOUT_S,
         delivery: str = Delivery.EXACTLY_ONCE,
         receipts: bool = False,
+        database: DatabasePlace | None = None,
         transport: OpenTransport | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -104,6 +109,8 @@ class Service:
         self._tables: dict[EventType[Any], Table[Any]] = {}
         self._states: dict[str, State[Any]] = {}
         self._emitted: dict[EventType[Any], None] = {}
+        self.share = None if database is None else self._share_of(database)
+        """Its share of a database: where handlers have their sessions, and its outbox is."""
         self._url = url
         self.workers = workers
         self._receipts = Receipts(name) if receipts else None
@@ -118,6 +125,13 @@ class Service:
     def _settle_in(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
         self._writer = Writer(self.name, surroundings.clock, surroundings.new_id)
+
+    def _share_of(self, place: DatabasePlace) -> Share:
+        try:
+            from tidings.service.database.share import Share
+        except ModuleNotFoundError as error:
+            raise DeclarationError("a database needs SQLAlchemy: pip install 'tidings[sqlalchemy]'") from error
+        return Share(place, self.name, lambda: self._writer, lambda: self._surroundings.clock)
 
     def move(self, surroundings: Surroundings) -> Surroundings:
         """Put the service, while it does not run, into other surroundings; returns those it was in.
@@ -164,7 +178,8 @@ class Service:
 
         `delivery` says what is promised about what it leads to. "exactly_once": all of that is written together with
         the mark that the event is done, once the handler is over, or none of it. "at_least_once": it is written, then
-        the mark moves; `emit` in the handler writes at once, and returns the position.
+        the mark moves; `emit` in the handler writes at once, and returns the position. A handler with a session among
+        its parameters needs no word: what it leads to is committed with the session.
 
         A handler of a `Batch` gets `batch` events at most (500 unless told), and what there is once the first of them
         has waited for `linger` ("100ms"). With `ordered=False` events of one key are handled side by side, too. With
@@ -195,9 +210,19 @@ class Service:
         handler = read_handler(function, retry or self.retry, self._provider_of, names, promised, manner)
         if any(other.name == handler.name for other in self.handlers):
             raise DeclarationError(f"{self.name} has a handler {handler.name} already")
+        if wants_session(handler):
+            handler = self._own_share().with_transaction(handler)
         self.handlers.append(handler)
 
+    def _own_share(self) -> Share:
+        if self.share is None:
+            raise DeclarationError(f'{self.name} has no database yet: Service("{self.name}", database=…)')
+        return self.share
+
     def _provider_of(self, hint: Any) -> Provide | None:
+        if wanted := session_wanted(hint):
+            self._own_share()
+            return wanted
         origin = typing.get_origin(hint) or hint
         if origin is EventRecord:
             return lambda record: record
@@ -287,17 +312,22 @@ class Service:
 
     # Emitting.
 
-    async def emit(self, event: object) -> Position:
+    async def emit(self, event: object, *, db: Any = None) -> Position:
         """Write an event to its stream; returns where it stands once the broker has acknowledged it.
 
         In a handler that is delivered exactly once, the event is kept and written with all else that the handler leads
         to, when it is over, or not at all if it raises; its position is not known before, and so has -1 for partition
         and offset.
 
+        With `db`, a session or connection of SQLAlchemy's, the event goes into the outbox of the service's database, in
+        the transaction of `db`: it is published once that has committed, and not at all if it is rolled back.
+
         What is known of the request or the event being answered goes with it. Raises DeclarationError for what is no
         event, EncodeError for one that cannot be written, RefusedError for one the broker will not take, and
         NotSentError (an UnavailableError) when it does not acknowledge in time.
         """
+        if db is not None:
+            return await self._own_share().put(db, self._outgoing(event, _current()))
         send = self._sending(event)
         if isinstance(send, Position):
             return send
@@ -306,8 +336,10 @@ class Service:
             return await send(connection)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(send(connection), connection.loop))
 
-    def emit_sync(self, event: object) -> Position:
+    def emit_sync(self, event: object, *, db: Any = None) -> Position:
         """`emit` for code that is not async: in a sync handler, in a thread, in a script."""
+        if db is not None:
+            return self._own_share().put_sync(db, self._outgoing(event, _current()))
         send = self._sending(event)
         if isinstance(send, Position):
             return send
@@ -324,13 +356,8 @@ class Service:
         """What is left to do for an event: its record must be made here and now, where its context is.
 
         A position when there is nothing left to do."""
-        declared = event_type(type(event))
-        self._emitted[declared] = None
-        current = handled()
-        if current is not None and current.is_over:  # a task that the handler left behind
-            current = None
-        event_id = current.next_id() if current is not None else None
-        record = self._writer.outgoing(declared, event, event_id)
+        current = _current()
+        record = self._outgoing(event, current)
         if current is not None and current.service != self.name:
             current = None
         if current is not None and current.handler.delivery != Delivery.AT_LEAST_ONCE:
@@ -341,6 +368,11 @@ class Service:
             return connection.emit_patiently(event, record) if ours else connection.emit(event, record)
 
         return send
+
+    def _outgoing(self, event: object, current: Handled | None) -> Outgoing:
+        declared = event_type(type(event))
+        self._emitted[declared] = None
+        return self._writer.outgoing(declared, event, None if current is None else current.next_id())
 
     def _connect(self) -> Connection:
         """The open connection, or a new one on the running loop."""
@@ -382,6 +414,7 @@ class Service:
             self.workers,
             observer_of(self._surroundings.clock, self.tally, tracing_of(self.name), self._receipts),
             [receipts_spec(self.name)] if self._receipts is not None else [],
+            self.share,
         )
         try:
             async with asyncio.timeout(wait_s):
@@ -426,6 +459,13 @@ class Service:
     def partitions(self) -> list[Place]:
         """Those that its group has dealt it."""
         return [place for intake in (self._running.intakes if self._running else ()) for place in intake.done()]
+
+    async def relay(self) -> None:
+        """Publish what stands in its outbox, and do nothing else, until cancelled: for `Database(…, relay=False)`."""
+        try:
+            await self._own_share().run_relay(self._connect())
+        finally:
+            await self._close_connection()
 
     @property
     def ready(self) -> bool:
@@ -488,6 +528,12 @@ class Service:
 
     def __repr__(self) -> str:
         return f"<Service {self.name}>"
+
+
+def _current() -> Handled | None:
+    """What is being handled; not in a task that the handler left behind."""
+    current = handled()
+    return None if current is None or current.is_over else current
 
 
 def _named(declared: EventType[Any]) -> dict[str, str]:
