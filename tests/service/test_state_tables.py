@@ -358,6 +358,9 @@ async def test_whatever_happens_the_state_is_what_the_events_say(seed: int) -> N
             world.emit(Paid(f"a-{n % 7}", n, n))
             if n % 20 == 19:
                 await world.wait(0.5)
+                changes = {record[1:3] for record in world.broker.records("bank.Account.changelog")}
+                rows = bank.accounts.sql("SELECT partition, offset FROM rows")
+                assert {tuple(row) for row in rows} <= changes  # the file is never ahead of what is committed
         await world.settled()
         expected = recomputed(world.broker)
         assert in_changelog(world.broker) == expected
