@@ -489,6 +489,8 @@ async def test_state_goes_with_its_partitions_to_a_second_process_and_comes_back
             await eventually(lambda: 0 < len(second.totals) < 12 and len(first.totals) + len(second.totals) == 12)
             await emit(outside, first.payment, range(120, 240))
             await eventually(lambda: totals(first, second) == expected(range(240)))
+            assert first.totals.positions.keys() == first.totals.complete
+            assert first.totals.complete | second.totals.complete == set(range(6))
             elsewhere = next(iter(second.totals))
             assert elsewhere not in list(first.totals)
             with pytest.raises(NotHereError, match="not kept here"):

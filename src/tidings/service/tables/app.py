@@ -125,7 +125,7 @@ def _described(table: Table[Any]) -> dict[str, Any]:
         "rows": _count(table),
         "fields": list(table.declared.fields),
         "indexes": table.indexes,
-        "partitions": "owned" if table.partitioned else "all",
+        "partitions": sorted(table.complete) if table.partitioned else "all",
         "positions": {str(partition): offset for partition, offset in sorted(table.positions.items())},
     }
 

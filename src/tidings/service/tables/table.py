@@ -305,8 +305,12 @@ class Table(Generic[T]):
 
     @property
     def positions(self) -> dict[int, int]:
-        """The offset that comes next in each partition that was read."""
-        return self._positions.as_dict()
+        """The offset that comes next in each partition that is kept."""
+        positions = self._positions.as_dict()
+        if not self.partitioned or self._ownership is None:
+            return positions
+        ours = self._ownership.partitions
+        return {partition: offset for partition, offset in positions.items() if partition in ours}
 
     def has_passed(self, position: Position) -> bool:
         """Whether the event at `position` is in the table, or a later one of its key."""
