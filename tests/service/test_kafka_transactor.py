@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -14,7 +15,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from tidings import Service, event
-from tidings.service.transports import kafka_transactor
+from tidings.service.transports import kafka_calls, kafka_transactor
 from tidings.service.transports.base import (
     Mark,
     NotWrittenError,
@@ -299,6 +300,27 @@ async def test_broker_that_is_killed_in_the_middle_of_a_commit_decides_it_once(
     await scene.close()
 
 
+async def test_call_that_never_returns_is_left_behind(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck: list[str] = []
+    free = threading.Event()
+
+    def hang(name: str) -> None:
+        if name == "send_offsets_to_transaction" and not stuck:
+            stuck.append(name)
+            free.wait(WAIT_S)
+
+    fragile(monkeypatch, before=hang)
+    monkeypatch.setattr(kafka_transactor, "ANSWER_S", 0.5)
+    monkeypatch.setattr(kafka_calls, "LATE_S", 0.2)
+    member = await scene.member()
+    await member.has(1)
+    async with asyncio.timeout(WAIT_S):
+        await member.write(scene.outputs(), {scene.place: Mark(2)})
+    free.set()
+    assert stuck
+    assert await scene.written() == TEXTS
+
+
 # Zombies.
 
 
@@ -322,8 +344,6 @@ class FrozenMember:
     """A consumer that has not heard of anything since."""
 
     def __init__(self, membership: Any) -> None:
-        import threading
-
         self.membership = membership
         self.settled = threading.Event()
         self.settled.set()

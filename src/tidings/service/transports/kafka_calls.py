@@ -1,8 +1,9 @@
 """Calls of librdkafka that block, and now and then for ever.
 
-They are given a timeout, and mostly keep to it. But librdkafka 2.16 has been seen to lose the request that a
-transactional call waits for, when its broker was killed and came back in between: `send_offsets_to_transaction` then
-never returns. So such calls are made in a thread that can be left behind.
+They are given a timeout, and mostly keep to it. But a request to a group's coordinator that waits for a broker to come
+back is not looked at when its time is up (librdkafka's issue 5456, open in version 2.16): when a broker was killed
+and comes back at a bad moment, `send_offsets_to_transaction` never returns. So such calls are made in a thread that can
+be left behind.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-LATE_S = 3.0
+LATE_S = 2.0
 """How much later than its timeout a call may return before it is taken for lost."""
 
 
