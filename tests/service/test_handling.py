@@ -301,7 +301,7 @@ async def test_undecodable_record_is_a_dead_letter_at_once_with_its_raw_bytes(
 
     raw = b"\xff\xfe not json"
     memory.append(Outgoing("hd-orders", b"k", raw, [("ce_type", b"Order"), ("odd", None), ("odd", b"\xff")]))
-    memory.append(Outgoing("hd-orders", b"k", b'{"id": "next"}', []))
+    memory.append(Outgoing("hd-orders", b"other", b'{"id": "next"}', []))
     async with shipping:
         await until(lambda: seen and dead(memory))
     (letter,) = memory.records("shipping.dead-letters")

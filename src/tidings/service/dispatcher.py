@@ -44,12 +44,16 @@ class InHand:
     """A record that was taken in, until it is finished."""
 
     __slots__ = (
-        "attempts", "committed", "emitted", "offset", "outputs", "parts", "progress", "received", "route", "step",
+        "attempts", "committed", "emitted", "letter", "offset",
+        "outputs", "parts", "progress", "received", "route", "step",
     )  # fmt: skip
 
     def __init__(self, received: Received, route: Any, progress: Progress) -> None:
         self.received = received
         self.offset = received.offset
+        """A dead letter has a number of its own instead, below zero: its record was done long ago."""
+        self.letter: Any = None
+        """Which dead letter it is, if it is one that is tried again (a `LetterId`)."""
         self.route = route
         """What `Route` gave for it."""
         self.progress = progress
@@ -171,7 +175,7 @@ class Dispatcher:
         whole = whole or lane.parked
         while len(lane.items) > lane.running:
             item = lane.items[-1]
-            if not whole and item.offset <= item.progress.reached:
+            if not whole and item.letter is None and item.offset <= item.progress.reached:
                 break
             lane.items.pop()
             if lane.parked:
@@ -226,6 +230,28 @@ class Dispatcher:
             if progress is not None and not progress.revoked:
                 progress.pass_to(end)
         self._hire()
+
+    def bring(self, received: Received, route: Any, letter: Any) -> bool:
+        """Take a dead letter in, behind what the lane of its key has. False if its partition is not ours."""
+        place = received.stream, received.partition
+        progress = self._progress.get(place)
+        if progress is None or progress.revoked or self._stopping:
+            return False
+        item = InHand(received, route, progress)
+        item.letter = letter
+        item.offset = progress.begin_letter()
+        progress.in_hand += 1
+        self._in_hand += 1
+        key = key_of(received, ordered=route.ordered)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(key)
+            self._ready.append(lane)
+        elif lane.parked:
+            self._parked += 1
+        lane.items.append(item)
+        self._hire()
+        return True
 
     async def room(self) -> None:
         """Wait until there is room for another batch. Raises what went wrong in the machinery, if anything did."""

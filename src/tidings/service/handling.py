@@ -16,13 +16,14 @@ from tidings.events.position import Position
 from tidings.events.serdes import DecodeError, EncodeError
 from tidings.service.batch import Batch
 from tidings.service.clock import Clock
-from tidings.service.dead_letters import FAILED, REFUSED, UNDECODABLE, dead_letter, dead_letters_of
+from tidings.service.dead_letters import FAILED, REFUSED, UNDECODABLE
 from tidings.service.dispatcher import Dispatcher, InHand
 from tidings.service.gathering import Gathering
 from tidings.service.handled import Handled, handled
 from tidings.service.operations.log_fields import fields_of
 from tidings.service.operations.observer import CANCELLED, HANDLED, RETRIED, Observer
 from tidings.service.outlet import Writer
+from tidings.service.parking.turns import Turns
 from tidings.service.processes import Processes
 from tidings.service.subscription import Handler
 from tidings.service.transports.base import Outgoing
@@ -56,6 +57,8 @@ class Handling:
         self._processes = processes
         self._gatherings: dict[str, Gathering] = {}
         self._observer = observer
+        self.turns: Turns
+        """What parking has to say."""
         self.complete: Callable[[InHand], None] = lambda item: None
         """Called when a record's handling is over, with all it led to in its `outputs`: the committer's."""
 
@@ -68,6 +71,9 @@ class Handling:
 
     async def __call__(self, item: InHand) -> float | None:
         """See `dispatcher.Work`."""
+        if self.turns.needs_look(item) and not await self.turns.admits(item):
+            self.complete(item)
+            return None
         route = item.route
         try:
             if route.declared is None:
@@ -75,6 +81,7 @@ class Handling:
             event = route.declared.decode(item.received.value)
         except DecodeError as error:
             self._bury(item, UNDECODABLE, error)
+            self.turns.over(item)
             self.complete(item)
             return None
         handlers, observer = route.handlers, self._observer
@@ -115,6 +122,7 @@ class Handling:
             item.parts += (len(item.outputs),)
             item.step += 1
             item.attempts = item.emitted = 0
+        self.turns.over(item)
         self.complete(item)
         return None
 
@@ -235,6 +243,7 @@ class Handling:
                 continue
             if together:
                 item.committed.append(_with_the_others)
+            self.turns.over(item)
             self.complete(item)
 
     # What fails.
@@ -272,30 +281,27 @@ class Handling:
 
     def _bury(self, item: InHand, reason: str, error: BaseException, handler: Handler | None = None) -> None:
         """The record's dead letter is what it leads to."""
-        item.outputs.append(self._dead_letter(item, reason, error, handler))
+        self._tell_of_letter(item, reason, error, handler)
+        if handler is None:
+            self.turns.give_up(item, reason, error)
+        else:
+            self.turns.give_up(item, reason, error, handler.name, parks=handler.parks)
 
-    def _dead_letter(self, item: InHand, reason: str, error: BaseException, handler: Handler | None) -> Outgoing:
-        letter = dead_letter(
-            self._service,
-            item.received,
-            reason,
-            error,
-            self._clock.now_ms(),
-            handler=handler.name if handler else "",
-            attempts=item.attempts,
-        )
+    def _refused(self, item: InHand, error: TidingsError, handler: Handler) -> Outgoing:
+        self._tell_of_letter(item, REFUSED, error, handler)
+        return self.turns.refused(item, error, handler.name, parks=handler.parks)
+
+    def _tell_of_letter(self, item: InHand, reason: str, error: BaseException, handler: Handler | None) -> None:
         if reason != FAILED:
             fields = fields_of(self._service, item.received, handler.name if handler else "")
             where = Position(*item.received[:3])
             log.error("%s: %s is %s: dead letter: %s", self._service, where, reason, error, extra=fields)
         if self._observer is not None:
             self._observer.buried(item, reason)
-        return letter
 
     def refuse(self, item: InHand, refused: Mapping[int, TidingsError]) -> bool:
         """See `committer.Refuse`."""
-        letters = dead_letters_of(self._service)
-        if any(item.outputs[index].stream == letters for index in refused):
+        if any(self.turns.is_ours(item.outputs[index]) for index in refused):
             error = next(iter(refused.values()))
             log.critical("%s: the dead letter itself is refused, trying on: %s", self._service, error)
             return False
@@ -305,7 +311,7 @@ class Handling:
         for step, end in enumerate(item.parts):
             errors = [error for index, error in refused.items() if begin <= index < end]
             if errors:
-                outputs.append(self._dead_letter(item, REFUSED, errors[0], item.route.handlers[step]))
+                outputs.append(self._refused(item, errors[0], item.route.handlers[step]))
             else:
                 outputs += item.outputs[begin:end]
             parts.append(len(outputs))

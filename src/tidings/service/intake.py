@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from tidings.service.commit.committer import Committer
 from tidings.service.dispatcher import Dispatcher
+from tidings.service.parking.office import Office
 from tidings.service.tables.ownership import Ownership
 from tidings.service.transports.base import Consumer, Mark, Place, Transport
 
@@ -28,11 +29,13 @@ class Intake:
         group: str,
         streams: Collection[str],
         dispatcher: Dispatcher,
+        office: Office,
         open_committer: OpenCommitter,
         ownership: Ownership | None = None,
     ) -> None:
         """`ownership` is told of partitions, for tables that go with them."""
         self._dispatcher = dispatcher
+        self._office = office
         self._group = group
         self.joined = False
         """The group has told us which partitions are ours, and not taken them back without a word since."""
@@ -45,7 +48,8 @@ class Intake:
 
     async def run(self) -> None:
         """Until cancelled. Raises what cannot be mended by waiting."""
-        work = [asyncio.ensure_future(self._read()), asyncio.ensure_future(self._dispatcher.until_failed())]
+        parts = self._read(), self._office.run(), self._dispatcher.until_failed()
+        work = [asyncio.ensure_future(part) for part in parts]
         try:
             done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -67,6 +71,7 @@ class Intake:
         self.joined = True
         self._ownership.assigned(marks)
         self._dispatcher.assigned(marks)
+        self._office.assigned(marks)
 
     async def revoked(self, places: Collection[Place]) -> Mapping[Place, Mark]:
         try:
@@ -82,6 +87,7 @@ class Intake:
     def lost(self, places: Collection[Place]) -> None:
         self.joined = False
         self._dispatcher.lost(places)
+        self._office.gone(places)
         self._ownership.released(places)
 
     @property

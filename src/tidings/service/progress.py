@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tidings.service.transports.base import Mark, Place
-from tidings.service.transports.marks import Done, Range, done_beyond, encode
+from tidings.service.transports.marks import Done, Range, done_beyond, encode, letters_done, with_letters
 
 
 class Progress:
@@ -19,14 +19,21 @@ class Progress:
     Costs memory for what is unfinished only, however far work has run ahead of a record that is stuck.
     """
 
-    __slots__ = ("_next", "_unfinished", "ahead", "committed", "gone", "in_hand", "place", "reached", "revoked")
+    __slots__ = (
+        "_letters_begun", "_letters_done", "_letters_open", "_next", "_unfinished",
+        "ahead", "committed", "gone", "in_hand", "place", "reached", "revoked",
+    )  # fmt: skip
 
     def __init__(self, place: Place = ("", 0), mark: Mark | None = None) -> None:
         self.place = place
         self._unfinished: dict[int, None] = {}  # in the order of offsets, as they came
         self._next = -1 if mark is None else mark.offset
-        self.ahead: Done | None = None if mark is None or not mark.beyond else Done(done_beyond(mark))
+        done = [] if mark is None else done_beyond(mark)
+        self.ahead = Done(done) if done else None
         """What others had done before us, of what comes."""
+        self._letters_done = 0 if mark is None else letters_done(mark)
+        self._letters_begun = 0
+        self._letters_open: set[int] = set()
         self.committed = mark
         """The mark that the group has; whoever commits another puts it here."""
         self.in_hand = 0
@@ -55,11 +62,23 @@ class Progress:
         if end > self._next:
             self._next = end
 
+    def begin_letter(self) -> int:
+        """A dead letter of the partition is tried again; returns what stands for its offset: a number below zero."""
+        self._letters_begun -= 1
+        self._letters_open.add(self._letters_begun)
+        return self._letters_begun
+
     def finish(self, offset: int) -> None:
-        self._unfinished.pop(offset, None)
+        if offset >= 0:
+            self._unfinished.pop(offset, None)
+        elif offset in self._letters_open:
+            self._letters_open.discard(offset)
+            self._letters_done += 1
 
     def reopen(self, offset: int) -> None:
         """Not finished after all."""
+        if offset < 0:
+            return  # letters are only counted
         self._unfinished = dict.fromkeys(sorted({*self._unfinished, offset}))
 
     @property
@@ -79,7 +98,7 @@ class Progress:
         if offset < 0:
             return None
         beyond = encode(offset, self._done())
-        return None if beyond is None else Mark(offset, beyond)
+        return None if beyond is None else Mark(offset, with_letters(beyond, self._letters_done))
 
     def _done(self) -> Iterator[Range]:
         """The ranges above the watermark that are done, in their order."""

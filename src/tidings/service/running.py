@@ -17,20 +17,23 @@ from tidings.service.commit.committer import Committer
 from tidings.service.commit.delivery import Delivery
 from tidings.service.commit.exactly_once import ExactlyOnce
 from tidings.service.connection import Connection
-from tidings.service.dead_letters import UNDECODABLE, dead_letter, dead_letter_spec
+from tidings.service.dead_letters import TABLE, UNDECODABLE, dead_letter
 from tidings.service.dispatcher import Dispatcher
 from tidings.service.handling import Handling
 from tidings.service.intake import Intake
 from tidings.service.operations.observer import Observer
 from tidings.service.outlet import Writer, send_and_wait
+from tidings.service.parking.letters import LetterId
+from tidings.service.parking.office import Office, office_specs
+from tidings.service.parking.turns import Turns
 from tidings.service.processes import Processes
-from tidings.service.routes import Routes
+from tidings.service.routes import Route, Routes
 from tidings.service.subscription import Handler
 from tidings.service.surroundings import Surroundings
 from tidings.service.tables.keeping import Keeping
 from tidings.service.tables.state import State
 from tidings.service.tables.table import Table
-from tidings.service.transports.base import Consumer, Received, StreamSpec, Transport
+from tidings.service.transports.base import Consumer, Outgoing, Received, StreamSpec, Transport
 
 if TYPE_CHECKING:
     from tidings.service.database.share import Share
@@ -57,7 +60,7 @@ class Running:
         """`streams` are those that it writes to besides its handlers' and its tables'."""
         self._service = service
         self._observer = observer
-        self._streams = [dead_letter_spec(service), *streams]
+        self._streams = [*office_specs(service), *streams]
         self._connection = connection
         self._writer = writer
         self._handlers = handlers
@@ -145,14 +148,28 @@ class Running:
             handling.complete = self._keeping.completing(committer.complete)
             return committer
 
+        office = self._open_office(routes, dispatcher)
+        ordered = {one.stream for handler in self._handlers if handler.parks for one in handler.reads}
+        handling.turns = Turns(self._service, office, self._clock, ordered)
         return Intake(
             self._connection.transport,
             self._service,
             routes.streams,
             dispatcher,
+            office,
             open_committer,
             self._keeping.ownership,
         )
+
+    def _open_office(self, routes: Routes, dispatcher: Dispatcher) -> Office:
+        def send(record: Outgoing) -> None:
+            self._connection.outlet.send([record], lambda outcomes: None)
+
+        def deliver(record: Received, letter: LetterId) -> bool:
+            route = routes.find(record) or Route(None, (), "no handler here is for it")
+            return dispatcher.bring(record, route, letter)
+
+        return Office(self._service, self._connection.transport, self._clock, send, dispatcher.room, deliver)
 
     def _committer(self, consumer: Consumer, dispatcher: Dispatcher, handling: Handling, sending: Sending) -> Committer:
         atomic = [handler for handler in self._handlers if handler.delivery == Delivery.EXACTLY_ONCE]
@@ -170,7 +187,7 @@ class Running:
         )
 
     async def _undecodable(self, record: Received, error: DecodeError) -> None:
-        letter = dead_letter(self._service, record, UNDECODABLE, error, self._clock.now_ms())
+        letter = dead_letter(self._service, record, UNDECODABLE, error, self._clock.now_ms(), handler=TABLE)
         outcome = await send_and_wait(self._connection.outlet.send, letter)
         if isinstance(outcome, TidingsError):
             log.critical(

@@ -57,6 +57,11 @@ class Handler:
     in_process: bool = False
     """Runs in a process of its own."""
 
+    @property
+    def parks(self) -> bool:
+        """Whether an event that it gives up parks its key."""
+        return self.retry.park and self.ordered
+
     def call(self, event: Any, as_record: Callable[[], EventRecord[Any]]) -> Any:
         """Whatever the function gives: a coroutine, a generator, or its result."""
         if not self.injected:

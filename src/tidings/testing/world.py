@@ -28,6 +28,9 @@ from tidings.events.position import Position
 from tidings.service.clock import ManualClock
 from tidings.service.dead_letters import dead_letters_of
 from tidings.service.outlet import PARTITIONS, Writer
+from tidings.service.parking.ledger import ledger_of, write_entry
+from tidings.service.parking.letters import GIVEN_UP
+from tidings.service.parking.outstanding import outstanding_in
 from tidings.service.service import Service
 from tidings.service.tables.table import Table
 from tidings.testing.world_faults import Fate, Faults
@@ -161,6 +164,16 @@ class World:
             raise DeclarationError(f"{service.name} runs already")
         self._virtual.run(inhabitant.start)
         await self._pass_until(lambda: service.ready, WITHIN_S)
+
+    def redrive(self, service: Service) -> int:
+        """Ask for all dead letters of a service to be tried again, as `tidings dead redrive --all` does. How many
+        there are; those that wait behind them follow."""
+        name = self._inhabitant(service).service.name
+        letters = outstanding_in(self.broker.records(ledger_of(name)), self.broker.records(dead_letters_of(name)))
+        asked = [letter for letter in letters if letter.state == GIVEN_UP]
+        for letter in asked:
+            self.broker.append(write_entry(name, letter.wish(self.clock.now_ms())))
+        return len(asked)
 
     @property
     def crashes(self) -> int:

@@ -134,7 +134,7 @@ def _dead_letter(record: Received) -> DeadLetter:
         service=told["dead_service"],
         reason=told["dead_reason"],
         handler=told.get("dead_handler", ""),
-        error=told["dead_error"],
+        error=told.get("dead_error", ""),
         message=told.get("dead_message", ""),
         attempts=int(told["dead_attempts"]),
         position=position,

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tidings.errors import TidingsError
+from tidings.service.dead_letters import dead_letters_of
+from tidings.service.parking.ledger import ledger_of
+from tidings.service.parking.outstanding import outstanding_in
 from tidings.service.transports.base import Mark, Place, Received
 from tidings.service.transports.marks import Done, done_beyond
 from tidings.service.transports.memory import MemoryBroker
@@ -47,11 +50,22 @@ def backlog(service: Service, broker: MemoryBroker) -> Iterator[str]:
                     f"{service.name} has not finished {stream}/{place[1]}/{left[0].offset} ({what})"
                     + (f" and {len(left) - 1} behind it" if len(left) > 1 else "")
                 )
+    yield from _to_be_tried_again(service.name, broker)
     for table in service.tables:
         name = table.declared.stream
         for place in _places(broker, name):
             if _readable(broker, place, table.positions.get(place[1], 0)):
                 yield f"{service.name}'s table of {table.declared.name} is behind in {name}/{place[1]}"
+
+
+def _to_be_tried_again(service: str, broker: MemoryBroker) -> Iterator[str]:
+    ledger = broker.records(ledger_of(service))
+    if not ledger:
+        return  # nobody has decided anything yet
+    outstanding = outstanding_in(ledger, broker.records(dead_letters_of(service)))
+    for chain in outstanding.runnable:
+        letters = outstanding.chain(chain)
+        yield f"{service} has not tried {letters[0].id.position} again, and {len(letters) - 1} behind it"
 
 
 def unhandled(broker: MemoryBroker, group: str, place: Place) -> list[Received]:

@@ -2,6 +2,8 @@
 
     "done:" or "donez:", then base64 of unsigned varints (zlib-compressed after "donez:"): counting from the committed
     offset on, by turns how many offsets are not done, and how many are
+    "letters:" and a number: how many dead letters of the partition were handled. It says nothing of offsets, but
+    transactions are told apart by the marks that they set
 
 Pure: text and ranges.
 """
@@ -17,6 +19,7 @@ from tidings.service.transports.base import Mark
 
 PLAIN = "done:"
 PACKED = "donez:"
+LETTERS = "letters:"
 BEYOND_CHARS_MAX = 4_000
 """Brokers take 4096 bytes of metadata by default (`offset.metadata.max.bytes`)."""
 RUNS_BYTES_MAX = 1 << 20
@@ -49,7 +52,7 @@ class Done:
 
 def includes(whole: Mark | None, part: Mark) -> bool:
     """Whether all that `part` says is done is done by `whole`, too."""
-    if whole is None:
+    if whole is None or letters_done(whole) < letters_done(part):
         return False
     done = Done(_joined([(0, whole.offset), *done_beyond(whole)]))
     return all(done.includes(wanted) for wanted in _joined([(0, part.offset), *done_beyond(part)]))
@@ -99,11 +102,23 @@ def done_beyond(mark: Mark) -> list[Range]:
     return ranges
 
 
+def with_letters(beyond: str, done: int) -> str:
+    """The same text, with the number of dead letters that were handled."""
+    return f"{beyond} {LETTERS}{done}".lstrip() if done else beyond
+
+
+def letters_done(mark: Mark) -> int:
+    """How many dead letters of the partition were handled so far."""
+    _, found, count = mark.beyond.rpartition(LETTERS)
+    return int(count) if found and count.isdecimal() else 0
+
+
 def _text(data: bytes | bytearray) -> str:
     return binascii.b2a_base64(data, newline=False).decode()
 
 
-def _runs(text: str) -> Sequence[int]:
+def _runs(beyond: str) -> Sequence[int]:
+    text = beyond.partition(" ")[0]
     try:
         if text.startswith(PLAIN):
             return _get_all(binascii.a2b_base64(text[len(PLAIN) :], strict_mode=True))
