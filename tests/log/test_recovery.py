@@ -262,3 +262,21 @@ def test_producers_outlive_their_records(crashed_before: bool) -> None:
     partition = _open(files, config=config)
     assert partition.append(bytearray(sent), now_ms=NOW_MS).duplicate
     partition.close()
+
+
+def test_what_was_verified_once_has_its_own_indexes_at_the_next_start() -> None:
+    """Or retention, which goes by them, would take records for older than they are."""
+    config = LogConfig(segment_bytes=1000, segment_ms=1000, index_interval_bytes=0)
+    files = MemoryFiles()
+    partition = _open(files, clean=True, config=config)
+    partition.append(batch(b"indexed", timestamp=NOW_MS), now_ms=NOW_MS)
+    partition.close()  # leaves the indexes of one record
+    partition = Partition.open(files, PATH, config, now_ms=NOW_MS, clean=True, durability="os")
+    partition.append(batch(b"later", timestamp=NOW_MS + 1), now_ms=NOW_MS + 1)
+    partition.append(batch(b"in the next segment", timestamp=NOW_MS + 5000), now_ms=NOW_MS + 5000)
+    for _ in range(2):
+        partition.close(clean=False)
+        partition = _open(files, config=config)
+    found = partition.offset_for_time(NOW_MS + 1)
+    assert found is not None
+    assert found.offset == 1

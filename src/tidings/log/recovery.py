@@ -170,6 +170,8 @@ class _Verification:
             at += 1
         for segment in segments[self._first :]:
             segment.file.sync()
+        for segment in segments[self._first : -1]:
+            _keep_indexes(segment)
 
     def _verify(self, segment: Segment) -> int:
         """Take the segment's valid batches into its indexes; return where they end."""
@@ -207,6 +209,15 @@ class _Verification:
         for later in self._segments[at + 1 :]:
             later.remove()
         del self._segments[at + 1 :]
+
+
+def _keep_indexes(segment: Segment) -> None:
+    """Write what was found: its index files may be of a time when it was shorter, and nobody verifies it again."""
+    try:
+        segment.write_indexes(segment.encode_indexes())
+    except DiskError as error:
+        log.warning("%s; its indexes will be built anew when they are used", error)
+        segment.remove_indexes()
 
 
 def valid_batches(
