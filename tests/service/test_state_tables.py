@@ -131,6 +131,32 @@ async def test_handler_that_gives_up_leaves_the_row_as_it_was() -> None:
         assert bank.accounts["a"] == Account(6, 2)
 
 
+@event("st-letters", key="account")
+class Letter(msgspec.Struct, frozen=True):
+    account: str
+    text: str
+
+
+async def test_change_goes_with_the_events_that_the_broker_refuses() -> None:
+    bank = Service("bank")
+    accounts = bank.state(Account)
+
+    @bank.on
+    async def write(paid: Paid) -> Letter:
+        before = accounts.get(paid.account, Account())
+        accounts[paid.account] = Account(before.amount + paid.amount, before.payments + 1)
+        return Letter(paid.account, "x" * paid.n)
+
+    async with World(bank, seed=1) as world:
+        await world.emit(Paid("a", 1)).settled()
+        run = await world.emit(Paid("a", 10, 2_000_000)).settled()
+        assert [letter.reason for letter in run.dead] == ["refused"]
+        assert accounts["a"] == Account(1, 1)
+        await world.emit(Paid("a", 100)).settled()
+        assert accounts["a"] == Account(101, 2)
+        assert in_changelog(world.broker) == dict(accounts.items())
+
+
 async def test_row_is_removed_and_can_come_back() -> None:
     bank = Bank()
     async with World(bank.service, seed=1) as world:

@@ -211,11 +211,13 @@ class State(Table[T]):
         super().released(places)
 
     def _keep_only(self, key: StoredKey, wanted: Callable[[Change], bool]) -> None:
-        before = self._pending.pop(key, [])
+        before = self._pending.get(key, [])
         kept = [change for change in before if wanted(change)]
         self._pending_count -= len(before) - len(kept)
         if kept:
             self._pending[key] = kept
+        else:
+            self._pending.pop(key, None)
 
     def _changed(self, rows: Collection[Row]) -> None:
         super()._changed(rows)
