@@ -30,12 +30,23 @@ def answer(asked: Asked) -> Answered:
     return Answered(asked.name)
 """
 
+NEXT = """
+from tidings import Service
+from {stream} import Answered
+
+noting = Service("{stream}-next")
+
+@noting.on
+async def note(answered: Answered) -> None: ...
+"""
+
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A module in the current folder that declares a service; it and its streams have a name of their own."""
     name = f"answering_{tmp_path.name.replace('-', '_')}"
     (tmp_path / f"{name}.py").write_text(SERVICE.format(stream=name))
+    (tmp_path / f"{name}_next.py").write_text(NEXT.format(stream=name))
     (tmp_path / f"{name}_broken.py").write_text("import a_module_that_is_missing")
     (tmp_path / f"{name}_empty.py").write_text("")
     monkeypatch.chdir(tmp_path)
@@ -64,6 +75,15 @@ def test_once_handles_what_has_come_and_stops(tidings: Tidings, module: str) -> 
     traced = tidings("trace", "Ada", "--json").json["workflows"][-1]
     (asked,) = traced["roots"]
     assert [effect["type"] for effect in asked["effects"]] == ["Answered"]
+
+
+def test_once_comes_to_the_end_of_a_stream_where_a_transaction_has_the_last_offset(
+    tidings: Tidings, module: str
+) -> None:
+    tidings("emit", f"{module}.asked", '{"name": "Ada"}', "--type", "Asked", "--key", "Ada")
+    assert tidings("run", module, "--once").code == 0
+    assert tidings("run", f"{module}_next:noting", "--once").code == 0
+    assert tidings("groups", f"{module}-next", "--json").json["behind"] == 0
 
 
 def test_once_on_streams_that_are_empty_stops_as_well(tidings: Tidings, module: str) -> None:
