@@ -276,7 +276,7 @@ async def test_dead_letter_and_position_move_together(shop: Shop, transport: Tra
         Order: Any = shop.order
         service = shop.service("shipping", transport)
 
-        @service.on(retry=Retry(1))
+        @service.on(retry=Retry(1, park=False))
         async def dispatch(order: Order) -> None:
             handled.append(order.n)
             raise ValueError("no")

@@ -387,6 +387,14 @@ async def test_what_is_taken_away_and_given_back_comes_again_and_is_of_a_new_gen
     assert [record.offset for record in (await consumer.poll()).records] == [2, 3]
 
 
+async def test_member_that_has_left_has_nothing_that_could_be_taken_from_it(memory: MemoryBroker) -> None:
+    consumer = await member(memory)
+    await consumer.poll()
+    await consumer.close({PLACE: Mark(4)})
+    assert consumer.positions == {}
+    assert memory.group("g").offsets == {PLACE: 4}
+
+
 async def test_counting_is_told_in_the_order_of_commits(clock: ManualClock) -> None:
     class Listening(MemoryBroker):
         def __init__(self) -> None:

@@ -79,6 +79,7 @@ class MemoryConsumer:
         if self._joined:
             self._joined = False
             self._group.members.remove(self)
+            self.positions.clear()
             await self._group.rebalance(self._broker)
 
     def crash(self) -> None:
