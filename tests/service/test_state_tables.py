@@ -127,8 +127,8 @@ async def test_handler_that_gives_up_leaves_the_row_as_it_was() -> None:
         bank.failures = 3
         run = await world.emit(Paid("a", 7)).settled()
         assert [letter.error for letter in run.dead] == ["ConnectionError"]
-        await world.emit(Paid("a", 1)).settled()
-        assert bank.accounts["a"] == Account(6, 2)
+        await world.emit(Paid("b", 1)).settled()
+        assert dict(bank.accounts.items()) == {"a": Account(5, 1), "b": Account(1, 1)}
 
 
 @event("st-letters", key="account")
@@ -152,8 +152,7 @@ async def test_change_goes_with_the_events_that_the_broker_refuses() -> None:
         run = await world.emit(Paid("a", 10, 2_000_000)).settled()
         assert [letter.reason for letter in run.dead] == ["refused"]
         assert accounts["a"] == Account(1, 1)
-        await world.emit(Paid("a", 100)).settled()
-        assert accounts["a"] == Account(101, 2)
+        assert not accounts.is_pending
         assert in_changelog(world.broker) == dict(accounts.items())
 
 

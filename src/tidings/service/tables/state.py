@@ -238,6 +238,11 @@ class State(Table[T]):
             del self._pending[key]  # and not emptied: threads look at the last one
 
     @property
+    def is_pending(self) -> bool:
+        """Whether something was changed by handlers that is not in the file yet."""
+        return self._pending_count > 0
+
+    @property
     def is_behind(self) -> bool:
         return self._pending_count >= PENDING_MAX
 
