@@ -137,6 +137,25 @@ class Letter(msgspec.Struct, frozen=True):
     text: str
 
 
+@pytest.mark.parametrize("seed", range(8))
+async def test_letters_that_are_tried_again_find_their_rows(seed: int) -> None:
+    bank = Bank()
+    faults = Faults(crash=0.04, duplicate=0.1, rebalance=0.05)
+    async with World(bank.service, seed=seed, faults=faults) as world:
+        for n in range(20):
+            world.emit(Paid(f"a-{n % 4}", n))
+        await world.settled()
+        bank.failures = 12
+        for n in range(20, 40):
+            world.emit(Paid(f"a-{n % 4}", n))
+        await world.settled()
+        await world.crash(bank.service)
+        world.redrive(bank.service)
+        await world.start(bank.service)
+        await world.settled()
+        assert dict(bank.accounts.items()) == in_changelog(world.broker) == recomputed(world.broker)
+
+
 async def test_change_goes_with_the_events_that_the_broker_refuses() -> None:
     bank = Service("bank")
     accounts = bank.state(Account)

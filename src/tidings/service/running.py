@@ -169,7 +169,8 @@ class Running:
             route = routes.find(record) or Route(None, (), "no handler here is for it")
             return dispatcher.bring(record, route, letter)
 
-        return Office(self._service, self._connection.transport, self._clock, send, dispatcher.room, deliver)
+        room = self._keeping.room(dispatcher.room)
+        return Office(self._service, self._connection.transport, self._clock, send, room, deliver)
 
     def _committer(self, consumer: Consumer, dispatcher: Dispatcher, handling: Handling, sending: Sending) -> Committer:
         atomic = [handler for handler in self._handlers if handler.delivery == Delivery.EXACTLY_ONCE]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 from tidings.errors import UnavailableError
@@ -95,6 +95,19 @@ class Keeping:
             complete(item)
 
         return handled_and_complete
+
+    def room(self, room: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """The same, for records that come another way than through `Ownership.admit`: they too wait for their rows."""
+        ownership = self.ownership
+        if ownership is None:
+            return room
+
+        async def room_and_rows() -> None:
+            await room()
+            while await ownership.until_complete():
+                await room()
+
+        return room_and_rows
 
     @property
     def has_state(self) -> bool:

@@ -104,6 +104,13 @@ class Ownership:
     def _is_behind(self) -> bool:
         return any(keeper.is_behind for keeper in self._keepers)
 
+    async def until_complete(self) -> bool:
+        """Wait until all rows of all partitions that are ours are here. Whether that was not so at once."""
+        waits = bool(self._missing)
+        while self._missing:
+            await self._change()
+        return waits
+
     async def dealt_anew(self, deal: int) -> None:
         """Returns once it is not that deal any more."""
         while deal == self.deal:
