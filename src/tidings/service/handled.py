@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -21,7 +22,7 @@ UNKNOWN = -1
 class Handled:
     """One event in one handler's hands. Most handlers emit little and ask nothing: the envelope is read if they do."""
 
-    __slots__ = ("_answers", "_context", "_record", "event", "handler", "is_over", "item", "service")
+    __slots__ = ("_answers", "_context", "_record", "elsewhere", "event", "handler", "is_over", "item", "service")
 
     def __init__(self, service: str, item: InHand, event: Any, handler: Handler) -> None:
         self.service = service
@@ -30,6 +31,8 @@ class Handled:
         self.handler = handler
         self.is_over = False
         """The handler is done: what is emitted now (by a task that it left behind) is no part of it."""
+        self.elsewhere: Sequence[Outgoing] = ()
+        """What it led to that is not among the item's outputs, for it goes another way: through a database's outbox."""
         self._record: EventRecord[Any] | None = None
         self._context: context.EventContext | None = None
         self._answers: Answers | None = None

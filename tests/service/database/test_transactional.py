@@ -15,6 +15,7 @@ from tests.service.database.models import Account, Charge, Charged, Order, order
 
 from tidings import EventRecord, Retry, Service
 from tidings.errors import DeclarationError
+from tidings.service.operations.receipts import read_receipt, receipts_of
 from tidings.service.transports.base import Received
 from tidings.service.transports.memory import MemoryBroker
 
@@ -54,6 +55,25 @@ async def test_row_and_event_are_both_there(
     (record,) = memory.records("db-charges")
     assert header(record, "ce_causationid") == header(record, "ce_correlationid") == "order-1"
     assert header(record, "ce_source") == "/billing"
+
+
+async def test_a_receipt_names_what_went_through_the_outbox(
+    memory: MemoryBroker, engine: AsyncEngine, until: Until
+) -> None:
+    billing = Service("billing", transport=memory.transport, database=engine, retry=AT_ONCE, receipts=True)
+
+    @billing.on
+    async def charge(order: Order, db: AsyncSession) -> Charged:
+        return Charged(order.customer, order.n)
+
+    async with billing:
+        memory.append(order_record(Order("ada", 1), "order-1"))
+        await until(lambda: charges(memory) and memory.records(receipts_of("billing")))
+    (record,) = memory.records(receipts_of("billing"))
+    receipt = read_receipt(record.headers, record.key, record.value)
+    assert receipt is not None
+    assert (receipt.event, receipt.outcome) == ("order-1", "handled")
+    assert receipt.outputs == (header(memory.records("db-charges")[0], "ce_id"),)
 
 
 def test_sync_handler_is_given_a_session(memory: MemoryBroker, sync_engine: Engine, until: Until) -> None:

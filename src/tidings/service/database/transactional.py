@@ -130,7 +130,8 @@ class Transactional:
         emitted = current.item.outputs[before:]
         del current.item.outputs[before:]
         events: Iterable[Any] = returned if isinstance(returned, list | tuple) else (returned,)
-        return emitted + [self._record(current, event) for event in events if event is not None]
+        current.elsewhere = emitted + [self._record(current, event) for event in events if event is not None]
+        return list(current.elsewhere)
 
     def _record(self, current: Handled, event: Any) -> Outgoing:
         declared = event_type(type(event))

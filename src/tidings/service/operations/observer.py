@@ -96,7 +96,9 @@ class Watch:
         elif ending != CANCELLED:
             attempts = current.item.attempts + (ending == HANDLED)
             current.item.outputs.append(
-                self._receipts.receipt(current, began_ms, self._clock.now_ms(), ending, attempts, outputs)
+                self._receipts.receipt(
+                    current, began_ms, self._clock.now_ms(), ending, attempts, [*outputs, *current.elsewhere]
+                )
             )
 
     def buried(self, item: InHand, reason: str) -> None:
