@@ -216,8 +216,8 @@ async def test_what_is_given_up_leaves_no_rows_and_one_dead_letter(
 
     async with billing:
         memory.append(order_record(Order("ada", 1)))
-        memory.append(order_record(Order("ada", 2)))
-        await until(lambda: charges(memory))
+        memory.append(order_record(Order("bo", 2)))
+        await until(lambda: charges(memory) and memory.records("billing.dead-letters"))
     (letter,) = memory.records("billing.dead-letters")
     assert header(letter, "dead_message") == "a card that was stolen"
     assert await rows(engine, "SELECT n FROM charges") == [(2,)]

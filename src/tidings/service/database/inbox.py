@@ -24,7 +24,7 @@ class Inbox:
     def __init__(self, tables: Tables, dialect: str) -> None:
         insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
         self._table = tables.inbox
-        self._insert: Any = insert(tables.inbox).on_conflict_do_nothing()
+        self._insert: Any = insert(tables.inbox).on_conflict_do_nothing().returning(tables.inbox.c.handled_ms)
 
     def enter(self, connection: Connection, service: str, handler: str, record: EventRecord[Any], now_ms: int) -> bool:
         """Note that `handler` handles an event; False when it has been handled before."""
@@ -35,7 +35,7 @@ class Inbox:
             "event": record.id,
             "handled_ms": now_ms,
         }
-        return connection.execute(self._insert, row).rowcount == 1
+        return connection.execute(self._insert, row).first() is not None  # not every driver counts what it inserts
 
     def forget(self, connection: Connection, service: str, before_ms: int) -> int:
         """Delete some of the rows that are older; returns how many, ROWS_AT_ONCE if there may be more.
