@@ -12,6 +12,8 @@ import pytest
 
 from tidings import Batch, EventRecord, Faults, Retry, Service, World, event
 from tidings.errors import DeclarationError
+from tidings.service.outlet import PARTITIONS
+from tidings.service.partitioner import partition_of
 
 
 @event("bt-orders", key="customer")
@@ -213,7 +215,7 @@ async def test_a_batch_that_fails_is_tried_again_as_it_was(warehouse: Service) -
 
 @pytest.mark.parametrize("poisoned", [{"a0"}, {"a5"}, {"a9"}, {"a2", "a3"}, {f"a{number}" for number in range(10)}])
 async def test_the_poisoned_are_found_and_the_others_are_handled(warehouse: Service, poisoned: set[str]) -> None:
-    @warehouse.on(retry=Retry(2, backoff="1s"))
+    @warehouse.on(retry=Retry(2, backoff="1s", park=False))
     async def load(orders: Batch[Order]) -> AsyncIterator[Loaded]:
         for order in orders:
             yield Loaded(order.id)
@@ -229,6 +231,23 @@ async def test_the_poisoned_are_found_and_the_others_are_handled(warehouse: Serv
         }
         assert [loaded.id for loaded in world.emitted(Loaded)] == [one for one in orders if one not in poisoned]
         assert world.run().recorded == 20 - len(poisoned)
+
+
+async def test_what_is_behind_a_poisoned_one_of_its_key_is_parked_and_others_are_handled(warehouse: Service) -> None:
+    other = next(key for key in "bcdefghij" if partition_of(key.encode(), PARTITIONS) == partition_of(b"a", PARTITIONS))
+    wanted = ["a1", f"{other}1", "a2", "a3", f"{other}2", f"{other}3"]
+
+    @warehouse.on(retry=Retry(1))
+    async def load(orders: Batch[Order]) -> AsyncIterator[Loaded]:
+        for order in orders:
+            yield Loaded(order.id)
+            if order.id == "a2":
+                raise ValueError(order.id)
+
+    async with World(warehouse, seed=1) as world:
+        await emit(world, *wanted)
+        assert [(letter.event.id, letter.reason) for letter in world.dead] == [("a2", "failed"), ("a3", "behind")]
+        assert [loaded.id for loaded in world.emitted(Loaded)] == [one for one in wanted if one not in ("a2", "a3")]
 
 
 async def test_others_go_on_while_a_batch_waits_for_its_next_attempt(warehouse: Service) -> None:

@@ -3,7 +3,7 @@
 A record comes here from its lane, which then goes on: records of a key come in their order, and leave in it. A batch
 is of one partition, so that it is committed whole, or is somebody else's whole. One that fails is tried again as it
 was, as `Retry` says; other keys go on meanwhile. When that is over, it is halved, and halved again, until it is known
-which event it is that cannot be handled: that one is given up, and no other.
+which event it is that cannot be handled: that one is given up, and no other. (What is behind it is parked with it.)
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from tidings.service.transports.base import Place
 
 class Hands(Protocol):
     """Who handles: calls the handler, decides what a failure means, and knows how a record goes on."""
+
+    async def admitted(self, batch: Sequence[Handled]) -> Sequence[Handled]:
+        """Those that are to be handled now: what is behind an event of its key that was given up is parked."""
 
     async def attempt(self, batch: Sequence[Handled]) -> Exception | None:
         """Call the handler once with all of them. What a failed attempt led to is taken back."""
@@ -140,8 +143,9 @@ class Gathering:
     # A batch runs.
 
     async def _run(self, running: _Running) -> None:
-        batch, attempts = running.batch, 0
-        while True:
+        batch = running.batch = await self._hands.admitted(running.batch)
+        attempts = 0
+        while batch:
             error = await self._hands.attempt(batch)
             if error is None:
                 self._hands.go_on(batch)
@@ -163,11 +167,12 @@ class Gathering:
             return
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
-            failure = await self._hands.attempt(half)
+            admitted = await self._hands.admitted(half)
+            failure = await self._hands.attempt(admitted) if admitted else None
             if failure is None:
-                self._hands.go_on(half)
+                self._hands.go_on(admitted)
             else:
-                await self._divide(half, attempts + 1, failure)
+                await self._divide(admitted, attempts + 1, failure)
 
     async def _wait(self, running: _Running, wait_s: float) -> bool:
         """Whether there is to be another attempt: not if its partition goes, or the service stops."""

@@ -164,6 +164,16 @@ class Handling:
 
     # Many at once: see `gathering.Hands`.
 
+    async def admitted(self, batch: Sequence[Handled]) -> Sequence[Handled]:
+        admitted = []
+        for one in batch:
+            item = one.item
+            if item.letter is None and self.turns.needs_look(item) and not await self.turns.admits(item):
+                self.complete(item)
+            else:
+                admitted.append(one)
+        return admitted
+
     async def attempt(self, batch: Sequence[Handled]) -> Exception | None:
         parts = [Handled(self._service, one.item, one.event, one.handler) for one in batch]
         before = [len(part.item.outputs) for part in parts]

@@ -211,6 +211,8 @@ class Service:
         if any(other.name == handler.name for other in self.handlers):
             raise DeclarationError(f"{self.name} has a handler {handler.name} already")
         if wants_session(handler):
+            if handler.batch_max or handler.in_process:
+                raise DeclarationError(f"{handler.name}: a session is given to a handler of one event, in this process")
             handler = self._own_share().with_transaction(handler)
         self.handlers.append(handler)
 
