@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from tests.service.database.conftest import Until, rows
 from tests.service.database.models import Account, Charge, Charged, Order, order_record
 
-from tidings import EventRecord, Retry, Service
+from tidings import Batch, EventRecord, Retry, Service
 from tidings.errors import DeclarationError
 from tidings.service.operations.receipts import read_receipt, receipts_of
 from tidings.service.transports.base import Received
@@ -335,6 +335,11 @@ def test_sessions_that_do_not_go_with_the_handler_are_told(tmp_path: object) -> 
 
         @by_threads.on
         async def three(order: Order, db: AsyncSession) -> None: ...
+
+    with pytest.raises(DeclarationError, match="a handler of one event"):
+
+        @by_async.on
+        async def five(orders: Batch[Order], db: AsyncSession) -> None: ...
 
     with pytest.raises(DeclarationError, match="one parameter is the session"):
 
