@@ -16,7 +16,7 @@ from tidings.events.position import Position
 from tidings.events.serdes import DecodeError, EncodeError
 from tidings.service.batch import Batch
 from tidings.service.clock import Clock
-from tidings.service.dead_letters import FAILED, REFUSED, UNDECODABLE
+from tidings.service.dead_letters import BEHIND, FAILED, REFUSED, UNDECODABLE
 from tidings.service.dispatcher import Dispatcher, InHand
 from tidings.service.gathering import Gathering
 from tidings.service.handled import Handled, handled
@@ -72,6 +72,8 @@ class Handling:
     async def __call__(self, item: InHand) -> float | None:
         """See `dispatcher.Work`."""
         if self.turns.needs_look(item) and not await self.turns.admits(item):
+            if item.outputs and self._observer is not None:
+                self._observer.buried(item, BEHIND)
             self.complete(item)
             return None
         route = item.route
