@@ -97,7 +97,12 @@ def _handling(sight: Sight) -> Iterator[Sample]:
         yield from _histogram((sight.state.service, handler), tally.seconds)
 
 
-@metric("tidings_service_dead_letters_total", Kind.COUNTER, "Dead letters written, by reason.", "reason")
+@metric(
+    "tidings_service_dead_letters_total",
+    Kind.COUNTER,
+    "Dead letters written, by reason; `behind` are events that wait for another of their key.",
+    "reason",
+)
 def _dead_letters(sight: Sight) -> Iterator[Sample]:
     for reason, count in list(sight.tally.dead_letters.items()):
         yield Sample((sight.state.service, reason), count)
