@@ -34,7 +34,7 @@ BY_COUNTING = Receipt("1", "counting", "count", START_MS + 2, START_MS + 3, work
 
 def shown(*evidence: Evidence, known: Known | None = None) -> list[str]:
     (workflow,) = workflows(evidence)
-    return drawn(tree(workflow, known=known or Known()), 99)[4:]
+    return drawn(tree(workflow, known=known or Known()), 160)[4:]
 
 
 def test_receipts_tell_how_long_an_event_waited_and_its_handling_took() -> None:
@@ -59,6 +59,18 @@ def test_attempts_repetitions_and_ends_are_told() -> None:
         "handled again by shipping.dispatch",
         "dead letter of counting.count after 5 attempts: KeyError: 'c-1' (counting.dead-letters/0/7)",
     ]
+
+
+def test_an_event_that_was_given_up_and_then_redriven_was_not_handled_twice() -> None:
+    failed = msgspec.structs.replace(BY_SHIPPING, outcome="failed", attempts=2, outputs=())
+    at = Position("shipping.dead-letters", 0, 7)
+    dead = replace(RECEIVED, position=at, burial=Burial("shipping", "dispatch", "failed", "KeyError", "", 2, 0))
+    later = msgspec.structs.replace(BY_SHIPPING, began_ms=START_MS + 60_000, ended_ms=START_MS + 60_002)
+    lines = shown(RECEIVED, SHIPPED, failed, dead, Settlement(at, "handled"), later)
+    assert len(lines) == 4
+    assert "dead letter of shipping.dispatch after 2 attempts" in lines[2]
+    assert "OrderShipped" in lines[3]
+    assert "gave up after 2 attempts" in shown(RECEIVED, failed)[-1]
 
 
 def test_what_became_of_a_dead_letter_is_told_and_what_waits_behind_one() -> None:

@@ -47,19 +47,24 @@ def notes(step: Step, known: Known) -> Iterator[Note]:
 def _of_receipts(step: Step) -> Iterator[Note]:
     """Of handlings that no line of the tree tells: those without effects, and what was difficult about the others."""
     shown = {id(effect.made_by) for effect in step.effects}
-    seen: set[tuple[str, str]] = set()
+    buried = {(letter.burial.service, letter.burial.handler) for letter in step.dead if letter.burial is not None}
+    handled: set[tuple[str, str]] = set()
     for receipt in step.receipts:
-        who = printable(f"{receipt.service}.{receipt.handler}")
-        if (receipt.service, receipt.handler) in seen:
-            yield f"handled again by {who}", "warn"
-            continue
-        seen.add((receipt.service, receipt.handler))
+        whose = receipt.service, receipt.handler
+        who = printable(".".join(whose))
         attempts = f"{receipt.attempts} attempts in {span(receipt.ended_ms - receipt.began_ms)}"
-        if receipt.outcome == "handled" and id(receipt) not in shown:
+        if receipt.outcome != "handled":
+            if whose not in buried:  # else its dead letter says it
+                yield f"{who} gave up after {attempts}", "bad"
+            continue
+        if whose in handled:
+            yield f"handled again by {who}", "warn"
+        elif id(receipt) not in shown:
             times = f"waited {span(step.queued_ms(receipt))}, took {span(receipt.handling_ms)}"
             yield f"handled by {who}: {times}", "quiet"
-        if receipt.attempts > 1:
+        if receipt.attempts > 1 and whose not in handled:
             yield f"{who} needed {attempts}", "warn"
+        handled.add(whose)
 
 
 def _of_dead_letter(letter: Sighting) -> str:
