@@ -21,9 +21,10 @@ from tidings.monitoring.exposition import CONTENT_TYPE
 from tidings.monitoring.http import Page, PageServer
 from tidings.service.operations import metrics
 from tidings.service.operations.health import why_not_live, why_not_ready
-from tidings.service.operations.looking import ask_broker, ends_of, look, rows_of
+from tidings.service.operations.looking import ask_broker, ends_of, look, outbox_of, rows_of
 from tidings.service.operations.loop_watch import LoopWatch
 from tidings.service.operations.reach import WAIT_S, Reach
+from tidings.service.operations.state import OutboxState
 from tidings.service.operations.tally import Tally
 from tidings.service.transports.base import Place
 
@@ -73,13 +74,15 @@ class Pages:
         why = await self._why_not_ready()
         ends = await asyncio.gather(*(self._ends(service) for service in self._services))
         rows = await asyncio.gather(*(asyncio.to_thread(rows_of, service) for service in self._services))
+        outboxes = await asyncio.gather(*(self._outbox(service) for service in self._services))
         loop, now_s = self._watch.state(), time.monotonic()
         sights = []
         for index, service in enumerate(self._services):
             state = look(service, now_s)
             live = not why_not_live(state, loop)
             tally = service.tally or Tally()
-            sights.append(metrics.Sight(state, tally, live, not why[index], ends[index], rows[index]))
+            sight = metrics.Sight(state, tally, live, not why[index], ends[index], rows[index], outboxes[index])
+            sights.append(sight)
         return Page(metrics.page(sights).encode(), CONTENT_TYPE)
 
     async def _ends(self, service: Service) -> dict[Place, int]:
@@ -88,6 +91,13 @@ class Pages:
                 return await self._there(ends_of(service))
         except (TimeoutError, RuntimeError):
             return {}
+
+    async def _outbox(self, service: Service) -> OutboxState | None:
+        try:
+            async with asyncio.timeout(WAIT_S):
+                return await self._there(outbox_of(service))
+        except (TimeoutError, RuntimeError):
+            return None
 
     async def _there(self, question: Coroutine[Any, Any, T]) -> T:
         """Ask on the services' loop. Raises RuntimeError if that is closed."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tidings.errors import TidingsError
-from tidings.service.operations.state import ConsumerState, ServiceState, TableState
+from tidings.service.operations.state import ConsumerState, OutboxState, ServiceState, TableState
 from tidings.service.transports.base import Place
 
 if TYPE_CHECKING:
@@ -80,6 +81,17 @@ async def ends_of(service: Service) -> dict[Place, int]:
             raise state
         found.update(((stream, partition), end) for partition, end in state.ends.items())
     return found
+
+
+async def outbox_of(service: Service) -> OutboxState | None:
+    """What waits in its outbox; None if it has none, or its database does not tell."""
+    if service.running is None or service.share is None:
+        return None
+    try:
+        rows, oldest_ms = await service.share.waiting()
+    except Exception:  # whatever a database's driver raises
+        return None
+    return OutboxState(rows, 0.0 if oldest_ms is None else max(0.0, time.time() - oldest_ms / 1000))
 
 
 def rows_of(service: Service) -> dict[str, int]:

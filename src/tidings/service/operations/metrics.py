@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tidings.monitoring.exposition import Kind, Metric, Sample, head, histogram, line
 from tidings.monitoring.process import cpu_seconds, open_fds, resident_memory_bytes
-from tidings.service.operations.state import ServiceState
+from tidings.service.operations.state import OutboxState, ServiceState
 from tidings.service.operations.tally import Seconds, Tally
 from tidings.service.transports.base import Place
 
@@ -23,6 +23,8 @@ class Sight(NamedTuple):
     """Where the streams it reads end; those that are not known, because the broker is away, are missing."""
     rows: Mapping[str, int] = {}
     """How many rows each table has, by its name."""
+    outbox: OutboxState | None = None
+    """None where there is none, or its database is away."""
 
 
 Source = Callable[[Sight], Iterator[Sample]]
@@ -174,6 +176,21 @@ def _table_lag(sight: Sight) -> Iterator[Sample]:
             end = sight.ends.get((table.stream, partition))
             if end is not None:
                 yield Sample((sight.state.service, table.name, str(partition)), max(0, end - next_offset))
+
+
+# The database.
+
+
+@metric("tidings_service_outbox_rows", Kind.GAUGE, "Records in its outbox: committed, and not yet published.")
+def _outbox_rows(sight: Sight) -> Iterator[Sample]:
+    if sight.outbox is not None:
+        yield Sample((sight.state.service,), sight.outbox.rows)
+
+
+@metric("tidings_service_outbox_oldest_seconds", Kind.GAUGE, "How long the oldest of them has waited.")
+def _outbox_oldest(sight: Sight) -> Iterator[Sample]:
+    if sight.outbox is not None:
+        yield Sample((sight.state.service,), sight.outbox.oldest_s)
 
 
 def _histogram(of: tuple[str, ...], seconds: Seconds) -> Iterator[Sample]:

@@ -32,6 +32,15 @@ class TableState:
 
 
 @dataclass(frozen=True, slots=True)
+class OutboxState:
+    """What a service has committed to its database and not yet published."""
+
+    rows: int
+    oldest_s: float
+    """How long the oldest has waited; 0 when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceState:
     """`running` from its start until it is told to stop."""
 
