@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.service.parking_desk import drop, edit, outstanding, redrive
 
-from tidings import Faults, Retry, Service, World, event
+from tidings import Batch, Faults, Retry, Service, World, event
 from tidings.events.envelope import Headers
 from tidings.service.dead_letters import BEHIND, told_by
 from tidings.service.parking.letters import ASKED, GIVEN_UP, WAITING
@@ -296,6 +296,54 @@ async def test_pace_is_kept(shop: Shop) -> None:
         await world.settled()
         assert shipped(world) == {"a": list(range(10))}
         assert world.clock.now_ms() - before_ms >= 5_000
+
+
+async def test_handler_that_keeps_no_order_parks_nothing() -> None:
+    service = Service("shipping", retry=Retry(1))
+    poison: set[int] = {0}
+    done: list[int] = []
+
+    @service.on(ordered=False)
+    async def dispatch(order: Order) -> None:
+        if order.n in poison:
+            raise ValueError
+        done.append(order.n)
+
+    async with World(service, seed=3) as world:
+        for n in range(3):
+            world.emit(Order("a", n))
+        await world.settled()
+        assert sorted(done) == [1, 2]
+        poison.clear()
+        assert world.redrive(service) == 1
+        await world.settled()
+        assert sorted(done) == [0, 1, 2]
+        assert states(world) == []
+
+
+async def test_letters_of_a_handler_of_batches_come_back_in_order() -> None:
+    service = Service("shipping", retry=Retry(1))
+    poison: set[int] = {0}
+    done: list[int] = []
+
+    @service.on
+    async def dispatch(orders: Batch[Order]) -> None:
+        if any(order.n in poison for order in orders):
+            raise ValueError
+        done.extend(order.n for order in orders)
+
+    async with World(service, seed=3) as world:
+        world.emit(Order("a", 0))
+        await world.settled()
+        for n in range(1, 5):
+            world.emit(Order("a", n))
+        await world.settled()
+        assert done == []
+        poison.clear()
+        world.redrive(service)
+        await world.settled()
+        assert done == [0, 1, 2, 3, 4]
+        assert states(world) == []
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -112,11 +112,18 @@ async def test_one_poisoned_key_among_ten_thousand_delays_no_other_and_its_succe
     assert outstanding(broker.url, "shipping") == []
 
 
+@pytest.fixture(params=["tidings", pytest.param("kafka", marks=pytest.mark.external)])
+def url(request: pytest.FixtureRequest) -> str:
+    if request.param == "kafka":
+        return str(request.getfixturevalue("kafka_url"))
+    return str(request.getfixturevalue("broker").url)
+
+
 @pytest.mark.timeout(120)
 async def test_redrive_that_is_killed_midway_loses_nothing_and_doubles_nothing(
-    broker: BrokerProcess, poison: Path, monkeypatch: pytest.MonkeyPatch
+    url: str, poison: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TIDINGS_URL", broker.url)
+    monkeypatch.setenv("TIDINGS_URL", url)
     keys, each = [f"bad-{k}" for k in range(10)], 30
     poison.write_text(" ".join(keys))
     orders, watching = Service("orders"), Watching()
@@ -125,10 +132,10 @@ async def test_redrive_that_is_killed_midway_loses_nothing_and_doubles_nothing(
         async with asyncio.timeout(100), orders, watching.service:
             await emit_all(orders, (Order(key, n) for n in range(each) for key in (*keys, "good")))
             await watching.until(each)
-            while len(await asyncio.to_thread(outstanding, broker.url, "poisoned")) < len(keys) * each:
+            while len(await asyncio.to_thread(outstanding, url, "poisoned")) < len(keys) * each:
                 await asyncio.sleep(0.05)
             poison.write_text("")
-            await asyncio.to_thread(redrive_all, broker.url, "poisoned")
+            await asyncio.to_thread(redrive_all, url, "poisoned")
             for part in (1, 3):
                 await watching.until(each + len(keys) * each * part // 5)
                 process.kill()
@@ -136,8 +143,8 @@ async def test_redrive_that_is_killed_midway_loses_nothing_and_doubles_nothing(
             await watching.until(each + len(keys) * each)
     finally:
         process.kill()
-    assert shipped(broker.url) == {key: list(range(each)) for key in (*keys, "good")}
-    assert outstanding(broker.url, "poisoned") == []
+    assert shipped(url) == {key: list(range(each)) for key in (*keys, "good")}
+    assert outstanding(url, "poisoned") == []
 
 
 def start(poison: Path) -> ChildProcess:
