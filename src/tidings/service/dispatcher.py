@@ -111,8 +111,19 @@ class Aside(Protocol):
 
 
 class Dispatcher:
-    def __init__(self, work: Work, route: Route, clock: Clock, workers: int, *, unordered: bool = False) -> None:
-        """`unordered`: there are routes whose records keep no order (`Route.ordered`)."""
+    def __init__(
+        self,
+        work: Work,
+        route: Route,
+        clock: Clock,
+        workers: int,
+        *,
+        unordered: bool = False,
+        together: bool = False,
+    ) -> None:
+        """`unordered`: there are routes whose records keep no order (`Route.ordered`). `together`: records of one key
+        are one lane whatever their stream, for what they change is the same; partitions of all streams that have one
+        number come and go together."""
         self._work = work
         self._route = route
         self._clock = clock
@@ -132,6 +143,7 @@ class Dispatcher:
         self._failed: BaseException | None = None
         self._failing: asyncio.Future[None] | None = None
         self._unordered = unordered
+        self._together = together
         self.aside: list[Aside] = []
 
     # Partitions come and go.
@@ -160,12 +172,17 @@ class Dispatcher:
         leaving = [progress for place in places if (progress := self._progress.get(place)) is not None]
         for progress in leaving:
             progress.revoked = True
+        homes = {*places, *(self._home(place) for place in places)}
         for lane in list(self._lanes.values()):
-            if lane.key[0] in places:
+            if lane.key[0] in homes:
                 self._drop(lane, whole=whole)
         for aside in self.aside:
             aside.leave(places)
         return leaving
+
+    def _home(self, place: Place) -> Place:
+        """Of what a partition's keys are lanes."""
+        return ("", place[1]) if self._together else place
 
     def _drop(self, lane: Lane, *, whole: bool) -> None:
         """Forget the records of a lane behind what has begun, or all that nobody has in hands (`whole`).
@@ -197,11 +214,13 @@ class Dispatcher:
         more is ignored."""
         progress_of, lanes, ready, route_of = self._progress.get, self._lanes, self._ready, self._route
         place: Place = "", -1
+        home = place
         progress: Progress | None = None
         for received in records:
             stream, partition, offset, _, record_key, _, _ = received
             if partition != place[1] or stream != place[0]:  # records come in runs of one partition
                 place = stream, partition
+                home = self._home(place)
                 progress = progress_of(place)
             if progress is None or progress.revoked:
                 continue
@@ -217,7 +236,7 @@ class Dispatcher:
             self._in_hand += 1
             # Without a key there is no order to keep: such a record is a lane of its own.
             alone = record_key is None or (self._unordered and not route.ordered)
-            key: Key = (place, offset if alone else record_key)  # type: ignore[assignment]
+            key: Key = (place, offset) if alone else (home, record_key)  # type: ignore[assignment]
             lane = lanes.get(key)
             if lane is None:
                 lane = lanes[key] = Lane(key)
@@ -243,6 +262,8 @@ class Dispatcher:
         progress.in_hand += 1
         self._in_hand += 1
         key = key_of(received, ordered=route.ordered)
+        if received.key is not None and route.ordered:
+            key = self._home(place), received.key
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(key)

@@ -139,7 +139,10 @@ class Running:
             self._service, self._writer, self._clock, self._chance, self._threads, self._observer, self._processes
         )
         unordered = any(not handler.ordered for handler in self._handlers)
-        dispatcher = Dispatcher(handling, routes.find, self._clock, self._workers, unordered=unordered)
+        together = self._keeping.ownership is not None and len(routes.streams) > 1
+        dispatcher = Dispatcher(
+            handling, routes.find, self._clock, self._workers, unordered=unordered, together=together
+        )
         handling.gather(self._handlers, dispatcher, self._workers)
 
         def open_committer(consumer: Consumer) -> Committer:

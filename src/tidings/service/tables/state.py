@@ -100,6 +100,8 @@ class State(Table[T]):
         self._pending: dict[StoredKey, list[Change]] = {}
         """What was handled and not read back yet, the latest last. Changed on the loop; threads look at the last."""
         self._pending_count = 0
+        self._in_hand: dict[StoredKey, InHand] = {}
+        """Who of those that are being handled has changed a key last: in a batch, several may be of one key."""
 
     @property
     def _name(self) -> str:
@@ -141,6 +143,8 @@ class State(Table[T]):
         current = handled()
         if current is None or current.is_over or current.service != self._service:
             raise DeclarationError(f"{self!r} is changed by the handlers of {self._service}, and nobody else")
+        if not current.handler.ordered:
+            raise DeclarationError(f"{current.handler.name} keeps no order (ordered=False), and so no state: {self!r}")
         name = encode_key(key)
         received = current.item.received
         if name != received.key:
@@ -168,6 +172,7 @@ class State(Table[T]):
             (CHANGE_TYPE, self.declared.name.encode()),
         ]
         outputs.append(Outgoing(self.declared.stream, key, value, headers))
+        self._in_hand[stored_key(key)] = current.item
 
     # What is not in the file yet.
 
@@ -182,13 +187,20 @@ class State(Table[T]):
         current = handled()
         if current is None or current.is_over or current.service != self._service:
             return _UNTOUCHED
-        for output in reversed(current.item.outputs):
+        item = self._in_hand.get(key)
+        for output in () if item is None else reversed(item.outputs):
             if output.stream == self.declared.stream and stored_key(output.key or b"") == key:
                 return output.value
         try:
             return self._pending[key][-1].value
         except LookupError:
             return _UNTOUCHED
+
+    def let_go(self, item: InHand) -> None:
+        """It is not being handled any more: of what it has changed, `keep` was told."""
+        key = stored_key(item.received.key or b"")
+        if self._in_hand.get(key) is item:
+            del self._in_hand[key]
 
     def keep(self, item: InHand, changes: Sequence[Outgoing]) -> None:
         """These changes were handled; until they are read back, those who are handled next find them here."""
@@ -208,6 +220,9 @@ class State(Table[T]):
         gone = frozenset(places)
         for key in list(self._pending):
             self._keep_only(key, lambda one: one.place not in gone)
+        for key, item in list(self._in_hand.items()):
+            if item.received[:2] in gone:
+                del self._in_hand[key]
         super().released(places)
 
     def _keep_only(self, key: StoredKey, wanted: Callable[[Change], bool]) -> None:
@@ -274,6 +289,7 @@ class State(Table[T]):
         super().close()
         self._pending.clear()
         self._pending_count = 0
+        self._in_hand.clear()
 
     def __repr__(self) -> str:
         return f"<state {self.declared.name} of {self._service}>"
@@ -294,6 +310,8 @@ class Changes:
 
     def handled(self, item: InHand) -> None:
         """The handling of a record is over; what it led to is about to be committed."""
+        for state in self._states.values():
+            state.let_go(item)
         if item.progress.gone:
             return  # whoever has its partition now handles it again, and does not want to find what came of it here
         by_stream: dict[str, list[Outgoing]] = {}
