@@ -26,7 +26,8 @@ def topic_partitions(marks: Mapping[Place, Mark]) -> list[TopicPartition]:
 def committed_marks(
     consumer: Consumer, places: Collection[Place], is_over: Callable[[], bool]
 ) -> dict[Place, Mark | None] | None:
-    """What the group has committed; None when `is_over` before it can be known.
+    """What the group has committed; None when `is_over` before it can be known, or the group has put us out meanwhile:
+    then it takes back what it has just given.
 
     Blocks until no transaction is undecided that has marks for these partitions (KIP-447: the consumer reads committed
     records only, and so does this), and for as long as the broker is away. To be called on the consumer's thread.
@@ -36,11 +37,16 @@ def committed_marks(
         try:
             found = consumer.committed(asked, ANSWER_S)
         except KafkaException as error:
-            if not _passes(error.args[0]):
-                raise translate(error.args[0]) from error
-            continue
-        if all(place.error is None for place in found):
-            return {(place.topic, place.partition): _mark(place) for place in found}
+            problems = [error.args[0]]
+        else:
+            problems = [place.error for place in found if place.error is not None]
+            if not problems:
+                return {(place.topic, place.partition): _mark(place) for place in found}
+        if any(problem.code() in PUT_OUT for problem in problems):
+            return None
+        for problem in problems:
+            if not _passes(problem):
+                raise translate(problem)
     return None
 
 
@@ -58,7 +64,11 @@ _PASSING = {
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
     KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.STALE_MEMBER_EPOCH,
+    KafkaError.REBALANCE_IN_PROGRESS,
 }
+PUT_OUT = {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_MEMBER_EPOCH, KafkaError.ILLEGAL_GENERATION}
+"""The group does not know this member any more."""
 
 
 def _mark(place: TopicPartition) -> Mark | None:
