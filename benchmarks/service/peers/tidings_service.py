@@ -8,6 +8,7 @@ from typing import Literal
 from benchmarks.service.peers.orders import Order, Shipment, shipment_of
 from benchmarks.service.peers.task import AWAIT_S, WORKERS, Tally, Task
 from tidings import Service, event
+from tidings.service.runner import run
 
 
 def declare(service: Service, task: Task, tally: Tally) -> None:
@@ -30,7 +31,7 @@ def declare(service: Service, task: Task, tally: Tally) -> None:
     service.on(answer if task.output else wait if task.case == "awaiting" else handle)
 
 
-async def main(task: Task) -> None:
+def main(task: Task) -> None:
     tally = Tally(task)
     delivery: Literal["exactly_once", "at_least_once"]
     delivery = "at_least_once" if task.case == "at-least-once" else "exactly_once"
@@ -38,9 +39,8 @@ async def main(task: Task) -> None:
     if task.case == "awaiting":
         service = Service(task.group, url=f"kafka://{task.bootstrap}", delivery=delivery, workers=WORKERS)
     declare(service, task, tally)
-    async with service:
-        await tally.until_over()
+    run([service], until=tally.until_over)  # as `tidings run` does
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Task.given()))
+    main(Task.given())
