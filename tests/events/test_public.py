@@ -12,12 +12,14 @@ import tidings
 
 def test_public_names_are_these_and_no_others() -> None:
     assert sorted(tidings.__all__) == [
+        "Batch",
         "EventRecord",
         "Faults",
         "Position",
         "RequestContext",
         "Retry",
         "Service",
+        "State",
         "Table",
         "World",
         "event",

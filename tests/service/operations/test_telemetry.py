@@ -8,6 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.trace import export
+from opentelemetry.sdk.trace.export import in_memory_span_exporter as in_memory
 from tests.service.operations.conftest import Passing
 
 from tidings import Service, event
@@ -15,11 +19,6 @@ from tidings.events import context as event_context
 from tidings.service.clock import ManualClock
 from tidings.service.operations.telemetry import tracing_of
 from tidings.service.transports.memory import MemoryBroker
-
-trace: Any = pytest.importorskip("opentelemetry.trace")
-sdk: Any = pytest.importorskip("opentelemetry.sdk.trace")
-export: Any = pytest.importorskip("opentelemetry.sdk.trace.export")
-in_memory: Any = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
 
 
 @event("tl-orders", key="id")
