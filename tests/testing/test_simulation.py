@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tidings import Faults, Retry, Service, World, event
+from tidings import Batch, Faults, Retry, Service, World, event
 
 SEEDS = 12
 EARLY = -1
@@ -52,10 +52,14 @@ class Workload:
         self.faults = Faults(pick([0, 0.02, 0.1]), pick([0, 0.1, 0.5]), pick([0, 0.1, 0.4]), pick([0, 0.05, 0.3]))
         self.orders = [Ordered(f"k{n % pick([2, 5, 9])}", n) for n in range(pick([10, 40, 120]))]
         self.packing = Service("packing", workers=pick([1, 4, 32]), retry=Retry(8, backoff="100ms..2s"))
-        self.shipping = Service("shipping", workers=pick([1, 32]))
+        self.shipping = Service("shipping", workers=pick([1, 32]), retry=Retry(8, backoff="100ms..2s"))
         self.failures: Counter[int] = Counter()
+        """How often an order could not be packed; or so many parts not be shipped."""
         self.packing.on(self.pack)
-        self.shipping.on(self.ship)
+        if pick([True, False]):
+            self.shipping.on(self.ship)
+        else:
+            self.shipping.on(self.ship_many)
 
     async def pack(self, order: Ordered) -> list[Packed]:
         if self.chance.random() < 0.2:
@@ -71,6 +75,14 @@ class Workload:
 
     async def ship(self, packed: Packed) -> Shipped | None:
         return Shipped(packed.key, packed.n, packed.part) if packed.n % 5 else None
+
+    async def ship_many(self, batch: Batch[Packed]) -> list[Shipped]:
+        if self.chance.random() < 0.2:
+            await asyncio.sleep(self.chance.random() * 3)
+        if self.chance.random() < 0.2 and self.failures[len(batch)] < 3:
+            self.failures[len(batch)] += 1
+            raise ConnectionError("not yet")
+        return [Shipped(one.key, one.n, one.part) for one in batch if one.n % 5]
 
     async def live(self) -> World:
         async with World(self.packing, self.shipping, seed=self.seed, faults=self.faults) as world:

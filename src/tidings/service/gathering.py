@@ -64,7 +64,10 @@ class Gathering:
         self._stopping = False
 
     def add(self, one: Handled) -> None:
-        """Its turn has come. It is handled with others, soon."""
+        """Its turn has come. It is handled with others, soon; but not if those before it were given up (`leave`)."""
+        if self._stopping or one.item.progress.revoked:
+            self._abandon([one])
+            return
         place = one.item.progress.place
         collector = self._collectors.get(place)
         if collector is None:
