@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import threading
 import typing
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -29,7 +27,9 @@ from tidings.service.commit.delivery import Delivery, delivery_of
 from tidings.service.connection import Connection, OpenTransport
 from tidings.service.database.parameters import session_wanted, wants_session
 from tidings.service.dead_letters import dead_letters_of
+from tidings.service.description import Description, describe
 from tidings.service.handled import Handled, handled
+from tidings.service.link import Link, on_its_loop
 from tidings.service.manner import Manner
 from tidings.service.operations.observer import observer_of
 from tidings.service.operations.receipts import Receipts, receipts_spec
@@ -40,6 +40,7 @@ from tidings.service.retry import Retry
 from tidings.service.running import Running
 from tidings.service.subscription import Handler, Provide, read_handler
 from tidings.service.surroundings import Surroundings
+from tidings.service.tables.declared import Declared
 from tidings.service.tables.state import State
 from tidings.service.tables.table import Table
 from tidings.service.transports.base import Outgoing, Place, Transport
@@ -57,22 +58,6 @@ WORKERS = 32
 EMIT_TIMEOUT_S = 10.0
 START_WAIT_S = 10.0
 """How long a web application's start waits for its service; after that it serves, and the service goes on starting."""
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What a service reads, emits and keeps."""
-
-    service: str
-    reads: list[dict[str, Any]]
-    """`{"stream", "type", "handler", "attempts", "backoff", "delivery", "emits": [type, …]}`"""
-    emits: list[dict[str, str]]
-    """`{"stream", "type"}`: what handlers declare, and what was emitted so far."""
-    keeps: list[dict[str, str]]
-    """`{"stream", "type"}`"""
-    dead_letters: str
-    commits: str
-    """"exactly once", "at least once", or both, as its handlers want it."""
 
 
 class Service:
@@ -106,8 +91,7 @@ class Service:
         self.retry = retry or Retry()
         self.delivery = delivery_of(delivery)
         self.handlers: list[Handler] = []
-        self._tables: dict[EventType[Any], Table[Any]] = {}
-        self._states: dict[str, State[Any]] = {}
+        self._declared = Declared(name, self._state_folder)
         self._emitted: dict[EventType[Any], None] = {}
         self.share = None if database is None else self._share_of(database)
         """Its share of a database: where handlers have their sessions, and its outbox is."""
@@ -117,9 +101,8 @@ class Service:
         self.tally: Tally | None = None
         """What it has done, if somebody wants to know (see `operations`). To be set before it is started."""
         self._timeout_s = timeout_s
-        self._connection: Connection | None = None
+        self._link = Link(name, self._connect)
         self._running: Running | None = None
-        self._opening = threading.Lock()
         self._settle_in(Surroundings(transport or self._open_kafka, clock or SystemClock()))
 
     def _settle_in(self, surroundings: Surroundings) -> None:
@@ -138,7 +121,7 @@ class Service:
 
         Raises DeclarationError if it runs, or has emitted and was not stopped.
         """
-        if self._running is not None or (self._connection is not None and not self._connection.loop.is_closed()):
+        if self._running is not None or self._link.is_open:
             raise DeclarationError(f"{self.name} is in use: stop it before it is moved")
         before = self._surroundings
         for table in self.tables:
@@ -232,7 +215,7 @@ class Service:
             table = self.table(typing.get_args(hint)[0])
             return lambda record: table
         if origin is State and typing.get_args(hint):
-            state = self._state_of(typing.get_args(hint)[0])
+            state = self._declared.state_of(typing.get_args(hint)[0])
             return lambda record: state
         return None
 
@@ -245,14 +228,7 @@ class Service:
         versions of each key are kept. With `partitioned` a process keeps those partitions only that it owns of the
         service's own streams. Raises DeclarationError, also for a table that was declared otherwise before.
         """
-        declared = event_type(cls)
-        table = Table(declared, self._state_folder, indexes, history, partitioned=partitioned)
-        known = self._tables.setdefault(declared, table)
-        if (indexes or history > 1 or partitioned) and not known.is_declared_as(table):
-            raise DeclarationError(
-                f"{self.name} has a table of {declared.name} with other indexes, or another history, or kept otherwise"
-            )
-        return known
+        return self._declared.table(cls, indexes, history, partitioned=partitioned)
 
     def state(
         self, cls: type[T], *, name: str | None = None, indexes: Collection[str] = (), standby: bool = False
@@ -262,23 +238,12 @@ class Service:
         Handlers change it (see `State`). `name` is by default that of the class; `indexes` are those of `table`. With
         `standby` each process keeps the rows of all partitions, not of its own only. Raises DeclarationError.
         """
-        state = State(self.name, name or cls.__name__, cls, self._state_folder, indexes, standby=standby)
-        known = self._states.setdefault(state.name, state)
-        if known.declared.cls is not cls or ((indexes or standby) and not known.is_declared_as(state)):
-            raise DeclarationError(f"{self.name} has declared its state {state.name} otherwise")
-        return known
-
-    def _state_of(self, cls: type[Any]) -> State[Any]:
-        found = [state for state in self._states.values() if state.declared.cls is cls]
-        if len(found) > 1:
-            names = ", ".join(state.name for state in found)
-            raise DeclarationError(f"{self.name} has several states of {cls.__name__}, and nothing says which: {names}")
-        return found[0] if found else self.state(cls)
+        return self._declared.state(cls, name, indexes, standby=standby)
 
     @property
     def tables(self) -> list[Table[Any]]:
         """Those it keeps: what others say, and its own state."""
-        return [*self._tables.values(), *self._states.values()]
+        return list(self._declared)
 
     def tables_app(self) -> Starlette:
         """An ASGI application that shows the tables while the service runs, and changes nothing (see `tables.app`)."""
@@ -291,26 +256,8 @@ class Service:
 
     def describe(self) -> Description:
         """What it reads, emits and keeps."""
-        emits = dict.fromkeys((*(one for handler in self.handlers for one in handler.emits), *self._emitted))
-        return Description(
-            service=self.name,
-            reads=[
-                {
-                    **_named(declared),
-                    "handler": handler.name,
-                    "attempts": handler.retry.attempts,
-                    "backoff": handler.retry.backoff,
-                    "delivery": handler.delivery.words,
-                    "emits": [emitted.name for emitted in handler.emits],
-                }
-                for handler in self.handlers
-                for declared in handler.reads
-            ],
-            emits=[_named(declared) for declared in emits],
-            keeps=[_named(table.declared) for table in self.tables],
-            dead_letters=dead_letters_of(self.name),
-            commits=", ".join(dict.fromkeys(one.delivery.words for one in self.handlers)) or self.delivery.words,
-        )
+        kept = [table.declared for table in self._declared]
+        return describe(self.name, self.handlers, self._emitted, kept, self.delivery)
 
     # Emitting.
 
@@ -333,10 +280,8 @@ class Service:
         send = self._sending(event)
         if isinstance(send, Position):
             return send
-        connection = self._connect()
-        if connection.loop is asyncio.get_running_loop():
-            return await send(connection)
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(send(connection), connection.loop))
+        connection = self._link.open()
+        return await on_its_loop(connection, send(connection))
 
     def emit_sync(self, event: object, *, db: Any = None) -> Position:
         """`emit` for code that is not async: in a sync handler, in a thread, in a script."""
@@ -351,7 +296,7 @@ class Service:
             running = None
         if running is not None:
             raise RuntimeError("emit_sync would stop the event loop: write await emit(...)")
-        connection = self._connect_in_background()
+        connection = self._link.open_in_background()
         return asyncio.run_coroutine_threadsafe(send(connection), connection.loop).result()
 
     def _sending(self, event: object) -> Position | Callable[[Connection], Coroutine[Any, Any, Position]]:
@@ -377,25 +322,7 @@ class Service:
         return self._writer.outgoing(declared, event, None if current is None else current.next_id())
 
     def _connect(self) -> Connection:
-        """The open connection, or a new one on the running loop."""
-        connection = self._connection
-        if connection is None or connection.loop.is_closed():
-            around = self._surroundings
-            connection = self._connection = Connection(around.open_transport, around.clock, self._timeout_s)
-        return connection
-
-    def _connect_in_background(self) -> Connection:
-        """The open connection, or a new one on a loop of its own, in a thread of its own."""
-        with self._opening:
-            if self._connection is None or self._connection.loop.is_closed():
-                loop = asyncio.new_event_loop()
-                threading.Thread(target=loop.run_forever, name=f"tidings-{self.name}-emit", daemon=True).start()
-
-                async def connect() -> Connection:
-                    return self._connect()
-
-                return asyncio.run_coroutine_threadsafe(connect(), loop).result()
-            return self._connection
+        return Connection(self._surroundings.open_transport, self._surroundings.clock, self._timeout_s)
 
     # Running.
 
@@ -404,11 +331,10 @@ class Service:
         latest: it goes on starting then. Raises what prevents it for good (OperatorError, DiskError)."""
         if self._running is not None:
             raise DeclarationError(f"{self.name} runs already")
-        await self._close_connection()
-        connection = self._connect()
+        await self._link.close()
         self._running = Running(
             self.name,
-            connection,
+            self._link.open(),
             self._writer,
             self.handlers,
             self.tables,
@@ -432,12 +358,12 @@ class Service:
         running, self._running = self._running, None
         if running is not None:
             await running.stop()
-        await self._close_connection()
+        await self._link.close()
 
     async def halt(self) -> None:
         """Stop dead, as a crash would: what is in hand is dropped, nothing more is committed or flushed. For tests."""
         running, self._running = self._running, None
-        self._connection = None
+        self._link.forget()
         if running is not None:
             await running.halt()
 
@@ -465,9 +391,9 @@ class Service:
     async def relay(self) -> None:
         """Publish what stands in its outbox, and do nothing else, until cancelled: for `Database(…, relay=False)`."""
         try:
-            await self._own_share().run_relay(self._connect())
+            await self._own_share().run_relay(self._link.open())
         finally:
-            await self._close_connection()
+            await self._link.close()
 
     @property
     def ready(self) -> bool:
@@ -512,15 +438,6 @@ class Service:
 
         run([self], listen=None if port is None else ("127.0.0.1", port))
 
-    async def _close_connection(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is None or connection.loop.is_closed():
-            return
-        if connection.loop is asyncio.get_running_loop():
-            await connection.close()
-        else:
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(connection.close(), connection.loop))
-
     def _open_kafka(self) -> Transport:
         from tidings.service.transports.kafka import KafkaTransport
 
@@ -536,7 +453,3 @@ def _current() -> Handled | None:
     """What is being handled; not in a task that the handler left behind."""
     current = handled()
     return None if current is None or current.is_over else current
-
-
-def _named(declared: EventType[Any]) -> dict[str, str]:
-    return {"stream": declared.stream, "type": declared.name}

@@ -12,7 +12,7 @@ from tidings.service.dead_letters import is_dead_letters
 from tidings.service.trace import Sighting
 
 if TYPE_CHECKING:
-    from tidings.service.service import Description
+    from tidings.service.description import Description
 
 Kind = Literal["emits", "reads", "keeps"]
 ORDER: tuple[Kind, ...] = ("reads", "keeps", "emits")

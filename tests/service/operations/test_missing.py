@@ -7,10 +7,10 @@ import pytest
 
 from tidings import Service, event
 from tidings.events.position import Position
+from tidings.service.description import Description
 from tidings.service.operations.burials import Burial
 from tidings.service.operations.missing import Missing, missing
 from tidings.service.operations.receipts import Receipt
-from tidings.service.service import Description
 from tidings.service.trace import Evidence, Sighting, workflows
 
 

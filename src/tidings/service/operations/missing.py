@@ -9,7 +9,7 @@ from tidings.events.envelope import service_of
 from tidings.events.position import Position
 
 if TYPE_CHECKING:
-    from tidings.service.service import Description
+    from tidings.service.description import Description
     from tidings.service.trace import Step, Workflow
 
 
