@@ -11,7 +11,8 @@ import pytest
 from tidings.errors import TidingsError
 from tidings.service.clock import ManualClock
 from tidings.service.commit.exactly_once import LINGER_S, RECORDS_WANTED, REFUSED_AGAIN_S, ExactlyOnce
-from tidings.service.dispatcher import Dispatcher, InHand
+from tidings.service.dispatcher import Dispatcher
+from tidings.service.lanes import InHand
 from tidings.service.routes import Route
 from tidings.service.transports.base import (
     Batch,

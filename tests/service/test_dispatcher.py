@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.service.clock import ManualClock
-from tidings.service.dispatcher import IN_HAND_MAX, Dispatcher, InHand
+from tidings.service.dispatcher import IN_HAND_MAX, Dispatcher
+from tidings.service.lanes import InHand
 from tidings.service.progress import Progress
 from tidings.service.transports.base import Received
 

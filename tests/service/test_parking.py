@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tidings.events.position import Position
 from tidings.service.clock import ManualClock
 from tidings.service.dead_letters import FAILED, UNDECODABLE, dead_letter, letter_behind, original, told_by
-from tidings.service.dispatcher import InHand
+from tidings.service.lanes import InHand
 from tidings.service.parking.ledger import Entry, Floor, Pace, ledger_of, read_entry, write_entry
 from tidings.service.parking.letters import (
     DROPPED,

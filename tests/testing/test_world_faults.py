@@ -14,8 +14,8 @@ from tidings import EventRecord, Faults, Service, World, event
 from tidings.errors import TidingsError
 from tidings.events.position import Position
 from tidings.service.commit.at_least_once import Sending
-from tidings.service.dispatcher import InHand
 from tidings.service.handled import Handled
+from tidings.service.lanes import InHand
 from tidings.service.progress import Progress
 from tidings.service.transports.base import Mark, Outgoing, Place
 from tidings.service.transports.memory import MemoryBroker, MemoryConsumer

@@ -14,8 +14,9 @@ from typing import Protocol
 
 from tidings.service.clock import Clock, Timer, sleep
 from tidings.service.collecting import Collector
-from tidings.service.dispatcher import Dispatcher, key_of
+from tidings.service.dispatcher import Dispatcher
 from tidings.service.handled import Handled
+from tidings.service.lanes import key_of
 from tidings.service.subscription import Handler
 from tidings.service.transports.base import Place
 

@@ -11,7 +11,7 @@ from tidings.events.envelope import Answers, Envelope
 from tidings.events.ids import id_derived_from
 from tidings.events.position import Position
 from tidings.events.record import EventRecord
-from tidings.service.dispatcher import InHand
+from tidings.service.lanes import InHand
 from tidings.service.subscription import Handler
 from tidings.service.transports.base import Outgoing
 

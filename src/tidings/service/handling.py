@@ -17,9 +17,10 @@ from tidings.events.serdes import DecodeError, EncodeError
 from tidings.service.batch import Batch
 from tidings.service.clock import Clock
 from tidings.service.dead_letters import BEHIND, FAILED, REFUSED, UNDECODABLE
-from tidings.service.dispatcher import Dispatcher, InHand
+from tidings.service.dispatcher import Dispatcher
 from tidings.service.gathering import Gathering
 from tidings.service.handled import Handled, handled
+from tidings.service.lanes import InHand
 from tidings.service.operations.log_fields import fields_of
 from tidings.service.operations.observer import CANCELLED, HANDLED, RETRIED, Observer
 from tidings.service.outlet import Writer

@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from tidings.errors import TidingsError
 from tidings.service.clock import Clock, Timer
 from tidings.service.commit.committer import COMMIT_EVERY_S, Refuse
-from tidings.service.dispatcher import Dispatcher, InHand
+from tidings.service.dispatcher import Dispatcher
+from tidings.service.lanes import InHand
 from tidings.service.outlet import Outlet
 from tidings.service.transports.base import Consumer, Mark, Outcome, Place
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from tidings.errors import TidingsError
-from tidings.service.dispatcher import InHand
+from tidings.service.lanes import InHand
 from tidings.service.transports.base import Mark, Place
 
 COMMIT_EVERY_S = 0.25

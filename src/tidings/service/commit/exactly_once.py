@@ -18,7 +18,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from tidings.errors import UnavailableError
 from tidings.service.clock import Clock, Timer, sleep
 from tidings.service.commit.committer import COMMIT_EVERY_S, Refuse
-from tidings.service.dispatcher import Dispatcher, InHand
+from tidings.service.dispatcher import Dispatcher
+from tidings.service.lanes import InHand
 from tidings.service.transports.base import (
     Consumer,
     Mark,

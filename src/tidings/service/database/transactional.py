@@ -26,8 +26,8 @@ from tidings.service.database.away import DatabaseAwayError
 from tidings.service.database.database import Database
 from tidings.service.database.engines import AsyncDoor, ThreadDoor
 from tidings.service.database.parameters import SessionWanted
-from tidings.service.dispatcher import InHand
 from tidings.service.handled import Handled, handled
+from tidings.service.lanes import InHand
 from tidings.service.outlet import Writer
 from tidings.service.subscription import Handler
 from tidings.service.transports.base import Outgoing

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from tidings.service.clock import Clock
-from tidings.service.dispatcher import InHand
 from tidings.service.handled import Handled
+from tidings.service.lanes import InHand
 from tidings.service.operations.receipts import Receipts
 from tidings.service.operations.tally import Tally
 from tidings.service.operations.telemetry import Tracing

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from tidings.service.clock import Clock
 from tidings.service.dead_letters import REFUSED, dead_letter, dead_letters_of
-from tidings.service.dispatcher import InHand
+from tidings.service.lanes import InHand
 from tidings.service.parking.ledger import ledger_of
 from tidings.service.parking.office import Office
 from tidings.service.routes import Route

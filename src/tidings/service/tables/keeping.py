@@ -9,7 +9,7 @@ from typing import Any
 
 from tidings.errors import UnavailableError
 from tidings.service.clock import Clock, sleep
-from tidings.service.dispatcher import InHand
+from tidings.service.lanes import InHand
 from tidings.service.outlet import Streams
 from tidings.service.tables.copartitioning import copartition
 from tidings.service.tables.following import InThread, Means, OnUndecodable

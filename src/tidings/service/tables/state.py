@@ -34,8 +34,8 @@ from tidings.events.envelope import Headers
 from tidings.events.ids import derived_id
 from tidings.events.keys import encode_key
 from tidings.events.serdes import DecodeError, codec_for
-from tidings.service.dispatcher import InHand
 from tidings.service.handled import Handled, handled
+from tidings.service.lanes import InHand
 from tidings.service.partitioner import partition_of
 from tidings.service.tables import following
 from tidings.service.tables.replica import Row, StoredKey, stored_key
