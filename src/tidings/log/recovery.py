@@ -68,6 +68,7 @@ def recover(
         _Verification(segments, checkpoint, leader_epoch_max, cleaned.gaps_to).run()
         files.sync_dir(folder)
         files.sync_dir(parent(folder))
+        names = files.listdir(folder)
         verified = True
     start = max(checkpoint.log_start_offset, segments[0].base_offset if segments else 0)
     end = segments[-1].end_offset if segments else start
