@@ -27,7 +27,7 @@ from tidings.broker.server import Broker
 from tidings.coordination.groups.config import GroupConfig
 
 TIMEOUT_S = 20
-QUICK = GroupConfig(consumer_session_timeout_ms=1_500, consumer_heartbeat_interval_ms=200)
+QUICK = GroupConfig(consumer_session_timeout_ms=4_000, consumer_heartbeat_interval_ms=200)
 
 KILLED = """
 import sys
@@ -93,7 +93,7 @@ Join = Callable[..., Member]
 
 @pytest.fixture
 async def quick(open_broker: OpenBroker) -> Broker:
-    """With sessions of 1.5 s, and the topic `orders` of six partitions."""
+    """With sessions of 4 s, and the topic `orders` of six partitions."""
     broker = await open_broker(groups=QUICK)
     await create(broker, "orders", 6)
     return broker
