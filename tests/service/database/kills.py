@@ -70,7 +70,7 @@ class Run:
         self._broker = broker
         self._postgres = postgres
         self._url = f"postgresql+asyncpg://{postgres.database()}"
-        self._engine: AsyncEngine = create_async_engine(self._url, pool_size=1)
+        self._engine: AsyncEngine = create_async_engine(self._url, pool_size=1, pool_pre_ping=True)
         self._at = sorted(self._chance.randrange(events) for _ in range(kills))
         """How many events are through when each kill is due."""
         self._victims = [VICTIMS[n % len(VICTIMS)] for n in range(kills)]
@@ -111,7 +111,7 @@ class Run:
 
     async def _kill_until_done(self) -> None:
         done, moved = 0, time.monotonic()
-        while done < self._events:
+        while done < self._events or self._at:  # some may be due only when all is through: the last ones move fast
             if self._at and done >= self._at[0]:
                 self._at.pop(0)
                 await self._kill(self._victims.pop())
